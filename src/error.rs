@@ -1,0 +1,282 @@
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of this crate's operations.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Says what is wrong, in which file, at which byte and for which tensor or key.
+///
+/// The floors of the crate each add what they know: the table reader knows the byte offset, the
+/// bundle reader the tensor's key, the store the file. What was said first, closest to the fault,
+/// stays. An `Error` is one pointer wide.
+///
+/// ```ignore
+/// # use savedmodel::{BundleReader, ErrorKind};
+/// let error = BundleReader::open("no/such/variables").unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::NotFound { .. }));
+/// assert!(error.to_string().starts_with("no/such/variables.index: "));
+/// ```
+pub struct Error(Box<Context>);
+
+struct Context {
+    kind: ErrorKind,
+    path: Option<PathBuf>,
+    offset: Option<u64>,
+    key: Option<Box<[u8]>>,
+    remedy: Option<String>,
+}
+
+/// What went wrong, split by who has to act on it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system, or the caller's own store, refused an operation.
+    #[error("{source}")]
+    Io {
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file, key or other named thing does not exist.
+    #[error("{what} not found{}", Near(.near))]
+    NotFound {
+        /// What was looked for.
+        what: String,
+        /// Names that exist and look alike, best first; empty where none does.
+        near: Vec<String>,
+    },
+    /// The bytes of a file contradict the format.
+    #[error("{what}")]
+    Malformed {
+        /// What the format requires and what was found instead.
+        what: String,
+    },
+    /// Bytes do not have the checksum that is stored for them. Both values are unmasked.
+    #[error("checksum mismatch in {what}: stored {stored:#010x}, computed {computed:#010x}")]
+    ChecksumMismatch {
+        /// What the checksum covers.
+        what: String,
+        /// The CRC-32C in the file, with its masking undone.
+        stored: u32,
+        /// The CRC-32C of the bytes that are there.
+        computed: u32,
+    },
+    /// The file is of a kind or version, or needs an operation, that this crate does not have.
+    #[error("{what}")]
+    Unsupported {
+        /// What is not supported.
+        what: String,
+    },
+    /// The caller asked for something that cannot be.
+    #[error("{what}")]
+    InvalidArgument {
+        /// Which argument, and why not.
+        what: String,
+    },
+    /// A limit that keeps hostile files from taking the machine's memory was reached.
+    #[error("{what}: {size} exceeds the limit of {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// Its size.
+        size: u64,
+        /// The largest that is accepted.
+        limit: u64,
+    },
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Error(Box::new(Context {
+            kind,
+            path: None,
+            offset: None,
+            key: None,
+            remedy: None,
+        }))
+    }
+
+    pub(crate) fn malformed(what: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Malformed { what: what.into() })
+    }
+
+    pub(crate) fn unsupported(what: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Unsupported { what: what.into() })
+    }
+
+    pub(crate) fn invalid_argument(what: impl Into<String>) -> Self {
+        Error::new(ErrorKind::InvalidArgument { what: what.into() })
+    }
+
+    pub(crate) fn not_found(what: impl Into<String>) -> Self {
+        Error::new(ErrorKind::NotFound {
+            what: what.into(),
+            near: Vec::new(),
+        })
+    }
+
+    /// Adds the byte offset in the file, unless a lower floor knew it better.
+    pub(crate) fn at(mut self, offset: u64) -> Self {
+        self.0.offset.get_or_insert(offset);
+        self
+    }
+
+    /// Makes an offset that counts from `start` of a part count from the start of the whole.
+    pub(crate) fn shifted(mut self, start: u64) -> Self {
+        self.0.offset = Some(self.0.offset.unwrap_or(0).saturating_add(start));
+        self
+    }
+
+    /// Adds the tensor or table key, unless a lower floor knew it better.
+    pub(crate) fn for_key(mut self, key: &[u8]) -> Self {
+        self.0.key.get_or_insert_with(|| key.into());
+        self
+    }
+
+    /// Adds the file, unless a lower floor knew it better.
+    pub(crate) fn in_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.0.path.get_or_insert_with(|| path.as_ref().to_owned());
+        self
+    }
+
+    /// Adds what the user can do about it, unless a lower floor knew it better.
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.0.remedy.get_or_insert_with(|| remedy.into());
+        self
+    }
+
+    /// Returns what went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// Returns the file it went wrong in, if it concerns one.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// Returns the byte offset in [`path`](Self::path), if it concerns one place.
+    pub fn offset(&self) -> Option<u64> {
+        self.0.offset
+    }
+
+    /// Returns the tensor key concerned. Keys are arbitrary bytes.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.0.key.as_deref()
+    }
+
+    /// Returns what can be done about it, where that is not plain from the message.
+    pub fn help(&self) -> Option<&str> {
+        self.0.remedy.as_deref().or(match self.0.kind {
+            ErrorKind::ChecksumMismatch { .. } => Some(
+                "the bytes changed after they were written: copy the file again from its source",
+            ),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.0.path {
+            write!(f, "{}: ", path.display())?;
+        }
+        if let Some(offset) = self.0.offset {
+            write!(f, "at byte {offset}: ")?;
+        }
+        if let Some(key) = &self.0.key {
+            write!(f, "key `{}`: ", key.escape_ascii())?;
+        }
+        write!(f, "{}", self.0.kind)?;
+        match self.help() {
+            Some(help) => write!(f, " ({help})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self})")
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            ErrorKind::Io { source } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(source: io::Error) -> Self {
+        Error::new(match source.kind() {
+            io::ErrorKind::NotFound => ErrorKind::NotFound {
+                what: "file".to_owned(),
+                near: Vec::new(),
+            },
+            _ => ErrorKind::Io { source },
+        })
+    }
+}
+
+/// Shows the near names of a `NotFound` as a question.
+struct Near<'a>(&'a [String]);
+
+impl fmt::Display for Near<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => Ok(()),
+            [names @ .., last] => {
+                f.write_str("; did you mean ")?;
+                for name in names {
+                    write!(f, "`{name}`, ")?;
+                }
+                write!(f, "`{last}`?")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_context_stays() {
+        let error = Error::malformed("bad block")
+            .at(7)
+            .at(9)
+            .for_key(b"w")
+            .for_key(b"x")
+            .in_file("a.index")
+            .in_file("b.index");
+        assert_eq!(error.to_string(), "a.index: at byte 7: key `w`: bad block");
+    }
+
+    #[test]
+    fn offsets_shift_from_part_to_whole() {
+        assert_eq!(Error::malformed("x").at(7).shifted(100).offset(), Some(107));
+        assert_eq!(Error::malformed("x").shifted(100).offset(), Some(100));
+    }
+
+    #[test]
+    fn near_names_become_a_question() {
+        let error = Error::new(ErrorKind::NotFound {
+            what: "tensor".into(),
+            near: vec!["kernel".into(), "bias".into()],
+        })
+        .for_key(b"kernal\0");
+        assert_eq!(
+            error.to_string(),
+            "key `kernal\\x00`: tensor not found; did you mean `kernel`, `bias`?"
+        );
+    }
+
+    #[test]
+    fn an_error_is_one_word() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+}

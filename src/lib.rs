@@ -1,0 +1,6 @@
+//! Reads TensorFlow's SavedModel format in pure Rust.
+
+#[allow(dead_code)] // until the floors above it stand
+mod error;
+
+pub use error::{Error, ErrorKind, Result};
