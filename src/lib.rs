@@ -3,6 +3,8 @@
 #[allow(dead_code)] // until the floors above it stand
 mod error;
 #[allow(dead_code)] // until the floors above it stand
+pub mod store;
+#[allow(dead_code)] // until the floors above it stand
 pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};
