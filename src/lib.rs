@@ -5,6 +5,8 @@ mod error;
 #[allow(dead_code)] // until the floors above it stand
 pub mod store;
 #[allow(dead_code)] // until the floors above it stand
+pub mod table;
+#[allow(dead_code)] // until the floors above it stand
 pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};
