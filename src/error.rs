@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -219,6 +220,13 @@ impl From<io::Error> for Error {
             },
             _ => ErrorKind::Io { source },
         })
+    }
+}
+
+/// Lets an argument that is already of the wanted type stand where a conversion may fail.
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 
