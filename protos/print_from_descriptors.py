@@ -18,7 +18,6 @@ import importlib
 import importlib.metadata
 import mmap
 import pathlib
-import os
 import re
 import sys
 
@@ -381,7 +380,6 @@ def main():
     ap.add_argument("--verify", action="store_true",
                     help="compare with the committed files, write nothing")
     a = ap.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     files = collect(MODULES)
     add_embedded(files)
     # Compilers bring google/protobuf themselves.
