@@ -2,6 +2,7 @@
 
 #[allow(dead_code)] // until the floors above it stand
 mod error;
+pub mod proto;
 #[allow(dead_code)] // until the floors above it stand
 pub mod store;
 #[allow(dead_code)] // until the floors above it stand
