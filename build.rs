@@ -9,7 +9,6 @@ use prost_types::{DescriptorProto, FileDescriptorSet, OneofDescriptorProto};
 
 const PROTOS: &str = "protos";
 
-/// Oneof arms that would make their message large wherever it occurs.
 /// Oneof arms that would make every value of their message large.
 const BOXED: [&str; 9] = [
     ".tensorflow.AttrValue.value.tensor",

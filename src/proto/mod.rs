@@ -1,9 +1,12 @@
 //! The messages of TensorFlow's schema, generated from `protos/` by [prost].
 //!
-//! Messages of package `tensorflow` are here; those of other packages are in the modules below.
-//! A message's nested messages and oneofs are in a module named after it: `NodeDef` has
-//! [`node_def`]. All types here, and so the methods of the [`Message`] trait that decode and
-//! encode them, move with prost's major version.
+//! Messages of package `tensorflow` are here; those of other packages are in the modules
+//! [`serving`] (requests in warm-up logs), [`proto_splitter`] (chunked models), [`error`],
+//! [`keras`] and [`well_known`]. The other modules are each named after a message and hold its
+//! nested messages and oneofs: `NodeDef` has [`node_def`].
+//!
+//! All types here, and so the methods of the [`Message`] trait that decode and encode them, move
+//! with prost's major version.
 //!
 //! # Maps are lists of entries
 //!
