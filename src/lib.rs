@@ -1,17 +1,14 @@
 //! Reads TensorFlow's SavedModel format in pure Rust.
 
-#[allow(dead_code)] // until the floors above it stand
+pub mod bundle;
 mod error;
 pub mod proto;
-#[allow(dead_code)] // until the floors above it stand
 pub mod store;
-#[allow(dead_code)] // until the floors above it stand
 pub mod table;
-#[allow(dead_code)] // until the floors above it stand
 mod tensor;
-#[allow(dead_code)] // until the floors above it stand
 pub mod wire;
 
+pub use bundle::{BundleEntry, BundleReader};
 pub use error::{Error, ErrorKind, Result};
 pub use prost::bytes::Bytes;
 pub use tensor::{

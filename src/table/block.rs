@@ -14,6 +14,8 @@ pub(crate) struct Block {
     entries: usize,
     /// Where in the file the block stands, for messages.
     offset: u64,
+    /// Whether places in the contents are places in the file.
+    compressed: bool,
 }
 
 impl Block {
@@ -48,10 +50,10 @@ impl Block {
         }
         let contents = compression::decompress(stored.slice(..size), compression)
             .map_err(|error| error.at(handle.offset))?;
-        Self::new(contents, handle.offset)
+        Self::new(contents, handle.offset, compression != 0)
     }
 
-    fn new(contents: Bytes, offset: u64) -> Result<Self> {
+    fn new(contents: Bytes, offset: u64, compressed: bool) -> Result<Self> {
         let entries = contents.split_last_chunk().and_then(|(rest, count)| {
             let count = u32::from_le_bytes(*count) as usize;
             rest.len().checked_sub(count.checked_mul(4)?)
@@ -61,6 +63,7 @@ impl Block {
                 contents,
                 entries,
                 offset,
+                compressed,
             }),
             _ => Err(Error::malformed("bad block contents: no place for its restarts").at(offset)),
         }
@@ -69,6 +72,14 @@ impl Block {
     /// Returns where the block stands in the file.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Returns where in the file a place of the contents is; of a compressed block, the block.
+    pub(crate) fn file_offset(&self, position: usize) -> u64 {
+        match self.compressed {
+            true => self.offset,
+            false => self.offset + position as u64,
+        }
     }
 
     /// Returns the contents; the ranges that [`Walk`] gives are in it.
@@ -124,8 +135,7 @@ impl Block {
 
     #[cold]
     fn bad(&self, what: &str, position: usize) -> Error {
-        Error::malformed(format!("bad entry in table block: {what}"))
-            .at(self.offset + position as u64)
+        Error::malformed(format!("bad entry in table block: {what}")).at(self.file_offset(position))
     }
 }
 
@@ -282,7 +292,7 @@ mod tests {
     use super::*;
 
     fn block(contents: &[u8]) -> Result<Block> {
-        Block::new(Bytes::copy_from_slice(contents), 1000)
+        Block::new(Bytes::copy_from_slice(contents), 1000, false)
     }
 
     fn entries(contents: &[u8]) -> Result<Vec<(String, String)>> {

@@ -22,4 +22,5 @@ mod compression;
 mod footer;
 mod reader;
 
+pub(crate) use reader::is_table;
 pub use reader::{Cursor, Reader};

@@ -143,6 +143,7 @@ impl Reader {
             slot: 0,
             block: None,
             walk: Walk::from_run(0),
+            value: None,
         }
     }
 
@@ -277,6 +278,8 @@ pub struct Cursor<'t> {
     slot: usize,
     block: Option<&'t Block>,
     walk: Walk,
+    /// The value of the entry the walk stands on.
+    value: Option<Range<usize>>,
 }
 
 impl<'t> Cursor<'t> {
@@ -284,14 +287,48 @@ impl<'t> Cursor<'t> {
     ///
     /// # Errors
     ///
-    /// `Malformed` or `ChecksumMismatch`, with the offset, at the first damaged block or entry. The
-    /// walk cannot go on behind it.
+    /// `Malformed` or `ChecksumMismatch`, with the offset, at the first damaged block or entry; the
+    /// walk ends there.
     #[inline]
     pub fn next_entry(&mut self) -> Result<Option<(&[u8], &'t [u8])>> {
+        self.advance()?;
+        Ok(self.current())
+    }
+
+    /// Returns the entry that the walk stands on.
+    #[inline]
+    pub(crate) fn current(&self) -> Option<(&[u8], &'t [u8])> {
+        let value = &self.block?.contents()[self.value.clone()?];
+        Some((&self.walk.key, value))
+    }
+
+    /// Returns where in the file the value of the current entry stands.
+    pub(crate) fn offset(&self) -> u64 {
+        match (self.block, &self.value) {
+            (Some(block), Some(value)) => block.file_offset(value.start),
+            _ => 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn advance(&mut self) -> Result<()> {
+        let result = self.step();
+        if result.is_err() {
+            self.slot = self.table.slots.len();
+            self.block = None;
+        }
+        result
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<()> {
         loop {
             let (block, entered) = match self.block {
                 Some(block) => (block, false),
-                None if self.slot == self.table.slots.len() => return Ok(None),
+                None if self.slot == self.table.slots.len() => {
+                    self.value = None;
+                    return Ok(());
+                }
                 None => {
                     let block = self.table.block(self.slot)?;
                     self.walk.enter_next_block();
@@ -299,20 +336,21 @@ impl<'t> Cursor<'t> {
                     (block, true)
                 }
             };
-            if let Some(value) = self.walk.next(block)? {
+            self.value = self.walk.next(block)?;
+            if self.value.is_some() {
                 if entered {
                     self.table.check_first(self.slot, &self.walk, block)?;
                 }
-                return Ok(Some((&self.walk.key, &block.contents()[value])));
+                return Ok(());
             }
             self.table.check_last(self.slot, &self.walk, block)?;
             self.block = None;
             self.slot += 1;
         }
     }
+}
 
-    /// Returns where in the file the block of the current entry begins.
-    pub(crate) fn block_offset(&self) -> u64 {
-        self.block.map_or(0, Block::offset)
-    }
+/// Says whether a file ends as a sorted string table does.
+pub(crate) fn is_table(file: &Blob) -> bool {
+    Footer::read(file).is_ok()
 }

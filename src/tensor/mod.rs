@@ -35,5 +35,6 @@ pub use dtype::DType;
 pub use element::Element;
 pub use shape::{Dimension, PartialShape, Shape};
 pub use slice::{Extent, TensorSlice};
+pub(crate) use slice::{Runs, copy_region};
 pub use strings::Strings;
 pub use tensor::Tensor;

@@ -1,0 +1,243 @@
+use super::header::Header;
+use crate::error::{Error, Result};
+use crate::tensor::{DType, Extent, Shape, TensorSlice};
+use crate::wire::{Field, Message, Value, crc, varint};
+
+/// What the index says of one tensor: its dtype, its shape and where its bytes are.
+///
+/// `BundleEntryProto` in `tensorflow/core/protobuf/tensor_bundle.proto`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleEntry {
+    dtype: DType,
+    shape: Shape,
+    shard_id: i32,
+    offset: i64,
+    size: i64,
+    masked_crc32c: u32,
+    slices: Vec<TensorSlice>,
+}
+
+impl BundleEntry {
+    /// Reads an entry. Numbers that cannot be are refused by [`Self::place`], so that a listing can
+    /// show them.
+    #[inline]
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut entry = BundleEntry {
+            dtype: DType::INVALID,
+            shape: Shape::SCALAR,
+            shard_id: 0,
+            offset: 0,
+            size: 0,
+            // What a protobuf reader makes of an absent field.
+            masked_crc32c: 0,
+            slices: Vec::new(),
+        };
+        for field in Message::new(bytes).fields() {
+            let field = field?;
+            match (field.number(), field.value()) {
+                (1, Value::Varint(value)) => entry.dtype = DType::from_number(value as i32),
+                (2, Value::Bytes(_)) => entry.shape = read_shape(&field)?,
+                (3, Value::Varint(value)) => entry.shard_id = value as i32,
+                (4, Value::Varint(value)) => entry.offset = value as i64,
+                (5, Value::Varint(value)) => entry.size = value as i64,
+                (6, Value::Fixed32(value)) => entry.masked_crc32c = value,
+                (7, Value::Bytes(slice)) => entry.slices.push(read_slice(slice)?),
+                _ => {}
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Returns the element type. It can be one that this crate does not know.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Returns the shape; of a partitioned tensor, that of the whole.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Returns the number of the shard, from 0, that holds the bytes.
+    pub fn shard_id(&self) -> i32 {
+        self.shard_id
+    }
+
+    /// Returns where in the shard the bytes begin.
+    pub fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// Returns how many bytes of the shard the tensor takes; 0 for a partitioned one, whose pieces
+    /// have entries of their own.
+    pub fn size(&self) -> i64 {
+        self.size
+    }
+
+    /// Returns the CRC-32C of the bytes, its masking undone. For strings and variants it is
+    /// computed in a way of their own.
+    pub fn crc32c(&self) -> u32 {
+        crc::unmask(self.masked_crc32c)
+    }
+
+    /// Returns the slices that a partitioned tensor was saved in; nothing for any other.
+    pub fn slices(&self) -> &[TensorSlice] {
+        &self.slices
+    }
+
+    /// Says whether the tensor was saved in pieces.
+    pub fn is_partitioned(&self) -> bool {
+        !self.slices.is_empty()
+    }
+
+    /// Proves that the numbers of an entry with bytes of its own agree with each other, so that
+    /// only the length of the shard is left to compare.
+    pub(crate) fn place(&self, header: &Header) -> Result<Place> {
+        let impossible = |what: String| Err(Error::malformed(what));
+        let Ok(size) = u64::try_from(self.size) else {
+            return impossible(format!("the entry has {} bytes", self.size));
+        };
+        let Ok(offset) = u64::try_from(self.offset) else {
+            return impossible(format!("the entry begins at byte {}", self.offset));
+        };
+        let shard = match u32::try_from(self.shard_id) {
+            Ok(shard) if shard < header.num_shards => shard,
+            _ => {
+                return impossible(format!(
+                    "the entry is in shard {}, but the shards are 0 to {}",
+                    self.shard_id,
+                    header.num_shards - 1
+                ));
+            }
+        };
+        let elements = self.shape.elements();
+        let (kind, fits) = match (self.dtype, self.dtype.size()) {
+            (_, Some(element_size)) => (
+                Kind::Dense { element_size },
+                elements.checked_mul(element_size as u64) == Some(size),
+            ),
+            // Every length takes a byte at least, the checksum of the lengths four. TensorFlow
+            // also reads no strings from no bytes.
+            (DType::STRING, _) => (
+                Kind::Strings,
+                size >= elements.saturating_add(4) || elements == 0 && size == 0,
+            ),
+            (DType::VARIANT, _) => (Kind::Variants, size >= elements.saturating_mul(5)),
+            (dtype, _) => {
+                return Err(Error::unsupported(format!(
+                    "tensors of dtype {dtype} (number {}) are never stored in a bundle, or this version does not know how",
+                    dtype.number()
+                )));
+            }
+        };
+        if !fits {
+            return impossible(format!(
+                "the entry has {size} bytes, which is not what a {} tensor of shape {} takes",
+                self.dtype, self.shape
+            ));
+        }
+        if elements == 0 && kind != Kind::Strings && size != 0 {
+            return impossible(format!("the entry has {size} bytes but no elements"));
+        }
+        Ok(Place {
+            shard,
+            offset,
+            size,
+            kind,
+        })
+    }
+}
+
+/// Where the bytes of a tensor are and how they are to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) shard: u32,
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+    pub(crate) kind: Kind,
+}
+
+/// How elements are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One behind the other, each of so many bytes.
+    Dense { element_size: usize },
+    /// All lengths, their checksum, all bytes.
+    Strings,
+    /// Each with its length and a checksum.
+    Variants,
+}
+
+/// Reads a `TensorShapeProto`. Names of dimensions are passed over, as TensorFlow does here.
+#[inline]
+fn read_shape(field: &Field<'_>) -> Result<Shape> {
+    let Value::Bytes(bytes) = field.value() else {
+        return Ok(Shape::SCALAR);
+    };
+    // Nearly every shape is short, with each dimension as 12, length, 08, varint.
+    let mut dims = [0; 8];
+    let mut rank = 0;
+    let mut rest = bytes;
+    while let [0x12, len @ 2..0x80, 0x08, ..] = *rest {
+        let body = rest.get(3..2 + usize::from(len));
+        match body.and_then(|body| Some((varint::read_u64(body)?, body.len()))) {
+            Some(((size, size_len), len)) if size_len == len && rank < dims.len() => {
+                dims[rank] = size as i64;
+                rank += 1;
+                rest = &rest[3 + len..];
+            }
+            _ => break,
+        }
+    }
+    match rest.is_empty() {
+        true => Shape::stored(&dims[..rank]),
+        false => read_any_shape(bytes),
+    }
+}
+
+fn read_any_shape(bytes: &[u8]) -> Result<Shape> {
+    let mut dims = Vec::new();
+    for field in Message::new(bytes).fields() {
+        let field = field?;
+        let (2, Value::Bytes(dim)) = (field.number(), field.value()) else {
+            continue;
+        };
+        let size = match Message::new(dim).last(1)?.map(|field| field.value()) {
+            Some(Value::Varint(size)) => size as i64,
+            _ => 0,
+        };
+        dims.push(size);
+    }
+    Shape::stored(&dims)
+}
+
+fn read_slice(bytes: &[u8]) -> Result<TensorSlice> {
+    let mut extents = Vec::new();
+    for field in Message::new(bytes).fields() {
+        let field = field?;
+        if let (1, Value::Bytes(extent)) = (field.number(), field.value()) {
+            extents.push(read_extent(extent)?);
+        }
+    }
+    Ok(TensorSlice::new(extents))
+}
+
+fn read_extent(bytes: &[u8]) -> Result<Extent> {
+    let (mut start, mut length) = (0, None);
+    for field in Message::new(bytes).fields() {
+        let field = field?;
+        match (field.number(), field.value()) {
+            (1, Value::Varint(value)) => start = value as i64,
+            (2, Value::Varint(value)) => length = Some(value as i64),
+            _ => {}
+        }
+    }
+    match (u64::try_from(start), length.map(u64::try_from)) {
+        (Ok(0), None) => Ok(Extent::Full),
+        (Ok(start), Some(Ok(length @ 1..))) => Ok(Extent::Range { start, length }),
+        _ => Err(Error::malformed(format!(
+            "a slice begins at {start} and has {} elements",
+            length.map_or("all".to_owned(), |length| length.to_string())
+        ))),
+    }
+}

@@ -1,0 +1,54 @@
+//! The tensor bundle: an index and shards, in which TensorFlow keeps a model's or a checkpoint's
+//! tensors.
+//!
+//! ```text
+//! variables.index                  a sorted string table
+//!     ""                           → header: number of shards, byte order, version
+//!     layer/kernel                 → entry: dtype, shape, shard, offset, size, checksum
+//!     embedding                    → entry of a partitioned tensor: dtype, full shape, slices
+//!     \0 embedding slice           → entry of one piece of it
+//! variables.data-00000-of-00002    shard 0: bytes of tensors, one behind the other
+//! variables.data-00001-of-00002    shard 1
+//! ```
+//!
+//! Everything before the numbers is the bundle's prefix, `variables` here. Tensors stand in a shard
+//! without padding in the order in which they were saved; the index is in key order. TensorFlow's
+//! own reader and writer are in `tensorflow/core/util/tensor_bundle/tensor_bundle.cc`.
+//!
+//! | part | holds |
+//! |---|---|
+//! | `reader` | [`BundleReader`]: opens a bundle, lists, looks up and reads |
+//! | `header` | the entry under the empty key |
+//! | `entry` | [`BundleEntry`], and the proof that its numbers agree |
+//! | `key` | [`Key`], and the keys of the pieces of partitioned tensors |
+//! | `shard` | the data files, and bytes out of them with their checksum verified |
+//! | `payload` | bytes as stored ↔ tensors: strings, variants, byte order |
+//! | `parallel` | work on several threads |
+//! | `assemble` | partitioned tensors put together again |
+//! | `listing` | [`Listing`]: all names and entries in memory |
+//! | `verify` | [`Verification`]: everything read and checked |
+//! | `locate` | from what a user names (directory, prefix, file) to a bundle |
+//! | `checkpoint_state` | [`CheckpointState`]: the file `checkpoint`, which names the latest |
+
+mod assemble;
+mod checkpoint_state;
+mod entry;
+mod header;
+mod key;
+mod listing;
+mod locate;
+mod parallel;
+mod payload;
+mod reader;
+mod shard;
+mod verify;
+
+pub use checkpoint_state::{CheckpointState, latest_checkpoint};
+pub use entry::BundleEntry;
+pub use header::Endianness;
+pub use key::Key;
+pub use listing::Listing;
+pub use locate::locate_bundle;
+pub use reader::{BundleOptions, BundleReader, Cursor, Entries};
+pub use shard::Checksums;
+pub use verify::Verification;

@@ -1,0 +1,658 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use prost::bytes::Bytes;
+
+use super::assemble::{self, Assembly};
+use super::entry::{BundleEntry, Kind, Place};
+use super::header::{Endianness, Header};
+use super::key::{Key, read_piece_key};
+use super::listing::Listing;
+use super::locate;
+use super::payload::Payload;
+use super::shard::{Checksums, Shards};
+use super::verify::{self, Verification};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::platform::Buffer;
+use crate::store::{LocalStore, Mapping, Store};
+use crate::table;
+use crate::tensor::{Tensor, TensorSlice};
+
+/// Reads a tensor bundle: the `variables/` of a SavedModel, or a checkpoint.
+///
+/// Opening reads the footer, the index block and the header of the index; nothing else, and no
+/// shard. Every tensor's checksum is verified each time it is read, unless
+/// [told not to](BundleOptions::checksums). There are three routes to a tensor's bytes:
+///
+/// | route | copies | memory |
+/// |---|---|---|
+/// | [`tensor`](Self::tensor) | none, if the shard is mapped | the page cache |
+/// | [`read_into`](Self::read_into) | one, to where the caller wants it | the caller's |
+/// | [`read`](Self::read) | one | fresh, in huge pages if it is large |
+///
+/// A reader can be shared by threads.
+///
+/// ```
+/// # let prefix = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/bundles/all_dtypes/b");
+/// use savedmodel::BundleReader;
+///
+/// let bundle = BundleReader::open(prefix)?;
+/// for item in bundle.entries() {
+///     let (key, entry) = item?;
+///     println!("{key}: {} {}", entry.dtype(), entry.shape());
+/// }
+/// assert_eq!(*bundle.tensor("DT_INT32")?.values::<i32>()?, [-2147483648, -1, 2147483647]);
+/// # savedmodel::Result::Ok(())
+/// ```
+pub struct BundleReader {
+    table: table::Reader,
+    header: Header,
+    shards: Shards,
+    /// How messages call the index file.
+    index_path: PathBuf,
+}
+
+/// How a bundle is opened; [`BundleReader::options`] gives the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct BundleOptions {
+    checksums: Checksums,
+    mapping: Mapping,
+    threads: Option<usize>,
+}
+
+impl BundleOptions {
+    /// Sets whether tensors are compared with their checksums. Default: [`Checksums::Verify`].
+    pub fn checksums(mut self, checksums: Checksums) -> Self {
+        self.checksums = checksums;
+        self
+    }
+
+    /// Sets whether local files are mapped into memory. Default: [`Mapping::Auto`].
+    pub fn mapping(mut self, mapping: Mapping) -> Self {
+        self.mapping = mapping;
+        self
+    }
+
+    /// Sets how many threads may work on a tensor of more than 16 MiB and in
+    /// [`verify`](BundleReader::verify). Default: one for each processor. 1 keeps all work on the
+    /// calling thread.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads.max(1));
+        self
+    }
+
+    /// Opens the bundle of that prefix, as [`BundleReader::open`] does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`BundleReader::open`].
+    pub fn open(self, prefix: impl AsRef<Path>) -> Result<BundleReader> {
+        let prefix = prefix.as_ref();
+        let Some(name) = prefix.file_name().and_then(|name| name.to_str()) else {
+            return Err(Error::invalid_argument(
+                "a bundle's prefix ends with a name in Unicode, as in `variables/variables`",
+            )
+            .in_file(prefix));
+        };
+        let directory = prefix.parent().unwrap_or(Path::new(""));
+        let store = LocalStore::new(directory).with_mapping(self.mapping);
+        self.open_in(Arc::new(store), name)
+    }
+
+    /// Opens the bundle of that prefix in a store, as [`BundleReader::open_in`] does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`BundleReader::open`].
+    pub fn open_in(self, store: Arc<dyn Store>, prefix: &str) -> Result<BundleReader> {
+        let index = format!("{prefix}.index");
+        let index_path = store.display(&index);
+        let in_index = |error: Error| error.in_file(&index_path);
+        let blob = store
+            .open(&index)
+            .map_err(|error| in_index(locate::no_index(error, &*store, prefix)))?;
+        let table = table::Reader::new(blob.clone()).map_err(|error| {
+            in_index(match locate::foreign_kind(&blob) {
+                Some(kind) => error.remedy(kind),
+                None => error,
+            })
+        })?;
+        let header = read_header(&table).map_err(in_index)?;
+        let threads = self
+            .threads
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
+        let shards = Shards::new(
+            store,
+            prefix.to_owned(),
+            header.num_shards,
+            self.checksums,
+            threads,
+        );
+        Ok(BundleReader {
+            table,
+            header,
+            shards,
+            index_path,
+        })
+    }
+}
+
+fn read_header(table: &table::Reader) -> Result<Header> {
+    let mut cursor = table.cursor();
+    match cursor.next_entry()? {
+        Some((b"", value)) => Header::decode(value).map_err(|error| Error::at(error, 0)),
+        _ => Err(Error::malformed(
+            "the table has no header under the empty key, so it is no index of a tensor bundle",
+        )
+        .at(0)),
+    }
+}
+
+impl BundleReader {
+    /// Opens the bundle of a prefix: `model/variables/variables`, `checkpoints/ckpt-7`.
+    ///
+    /// [`locate_bundle`](super::locate_bundle) finds the prefix in a directory.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` without an index file; `Unsupported` for a checkpoint of TensorFlow's first format
+    /// and for versions this crate does not know; `Malformed` or `ChecksumMismatch` for a damaged
+    /// index and for what is no index at all, with what it seems to be.
+    pub fn open(prefix: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open(prefix)
+    }
+
+    /// Opens the bundle of a prefix in a store: memory, an archive, a remote one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub fn open_in(store: Arc<dyn Store>, prefix: &str) -> Result<Self> {
+        Self::options().open_in(store, prefix)
+    }
+
+    /// Returns the options with which [`open`](Self::open) works, to be changed.
+    pub fn options() -> BundleOptions {
+        BundleOptions::default()
+    }
+
+    /// Returns how many shards the bundle has. Some may be missing; that shows when they are needed.
+    pub fn num_shards(&self) -> u32 {
+        self.header.num_shards
+    }
+
+    /// Returns the order of the bytes of each number in the shards. Tensors that are read are in
+    /// order for this machine whatever it is.
+    pub fn endianness(&self) -> Endianness {
+        self.header.endianness
+    }
+
+    /// Returns the version of the format that the bundle was written in; 1 for all so far.
+    pub fn version(&self) -> i32 {
+        self.header.producer
+    }
+
+    /// Returns the path of the index file, as errors show it.
+    pub fn index_path(&self) -> &Path {
+        &self.index_path
+    }
+
+    /// Walks all tensors in key order. A partitioned tensor appears once, whole.
+    ///
+    /// # Errors
+    ///
+    /// An entry that cannot be read is one error and the walk goes on behind it; a damaged block of
+    /// the index ends the walk after its error.
+    pub fn entries(&self) -> Entries<'_> {
+        Entries {
+            cursor: self.cursor(),
+            partitioned: None,
+        }
+    }
+
+    /// Starts a walk over everything in the index except its header, in key order, the pieces of
+    /// partitioned tensors too. Quicker than [`entries`](Self::entries): names are not copied.
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor {
+            bundle: self,
+            table: self.table.cursor(),
+        }
+    }
+
+    /// Reads all names and entries into memory.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` or `ChecksumMismatch` for a damaged index; `TooLarge` if the names are
+    /// absurdly longer than the index that holds them.
+    pub fn listing(&self) -> Result<Listing> {
+        Listing::read(&self.table).map_err(|error| self.in_index(error))
+    }
+
+    /// Looks a tensor's entry up.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, with the names that come closest, if there is none; `Malformed` or
+    /// `ChecksumMismatch` if the part of the index that would hold it is damaged.
+    pub fn entry(&self, key: impl AsRef<[u8]>) -> Result<BundleEntry> {
+        let key = key.as_ref();
+        match self.stored_entry(key) {
+            Ok(Some(entry)) => Ok(entry),
+            Ok(None) => Err(self.in_index(self.no_such_tensor(key))),
+            Err(error) => Err(self.in_index(error.for_key(key))),
+        }
+    }
+
+    /// Says whether there is a tensor of that name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`entry`](Self::entry), but for `NotFound`.
+    pub fn contains(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        let key = key.as_ref();
+        let found = self.stored_entry(key);
+        Ok(found
+            .map_err(|error| self.in_index(error.for_key(key)))?
+            .is_some())
+    }
+
+    /// Returns a tensor. If the shard is mapped or in memory, the tensor is a view of it: nothing is
+    /// copied and the file stays mapped as long as the tensor lives. Otherwise it is read.
+    ///
+    /// Copied all the same are partitioned tensors, variants, and numbers of a big-endian bundle.
+    ///
+    /// # Errors
+    ///
+    /// What [`entry`](Self::entry) answers; `NotFound` for a missing shard; `Malformed` if entry,
+    /// shard and payload contradict each other; `ChecksumMismatch`; `Unsupported` for a dtype that
+    /// cannot be stored.
+    pub fn tensor(&self, key: impl AsRef<[u8]>) -> Result<Tensor> {
+        let key = key.as_ref();
+        self.tensor_of(key, &self.entry(key)?)
+    }
+
+    /// Returns the tensor of an entry that a walk or a lookup of this bundle gave, without looking
+    /// it up again; otherwise as [`tensor`](Self::tensor).
+    ///
+    /// # Errors
+    ///
+    /// As for [`tensor`](Self::tensor).
+    pub fn tensor_of(&self, key: impl AsRef<[u8]>, entry: &BundleEntry) -> Result<Tensor> {
+        let key = key.as_ref();
+        let tensor = match entry.is_partitioned() {
+            true => self.assemble(key, entry, &TensorSlice::full(entry.shape().rank())),
+            false => entry
+                .place(&self.header)
+                .and_then(|place| self.stored_tensor(entry, place)),
+        };
+        tensor.map_err(|error| self.for_tensor(error, key))
+    }
+
+    /// Returns a tensor in memory of its own, which no change of the file can reach.
+    ///
+    /// # Errors
+    ///
+    /// As for [`tensor`](Self::tensor).
+    pub fn read(&self, key: impl AsRef<[u8]>) -> Result<Tensor> {
+        let key = key.as_ref();
+        self.read_of(key, &self.entry(key)?)
+    }
+
+    /// Returns the tensor of an entry in memory of its own, without looking it up again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`tensor`](Self::tensor).
+    pub fn read_of(&self, key: impl AsRef<[u8]>, entry: &BundleEntry) -> Result<Tensor> {
+        let key = key.as_ref();
+        if entry.is_partitioned() {
+            let tensor = self.tensor_of(key, entry)?;
+            return Ok(tensor.to_owned_memory());
+        }
+        let tensor = entry.place(&self.header).and_then(|place| {
+            let payload = self.shards.copy(place)?;
+            self.tensor_from(entry, place, payload)
+        });
+        tensor.map_err(|error| self.for_tensor(error, key))
+    }
+
+    /// Reads a tensor of fixed-size elements into the caller's memory, row-major and little-endian.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if `out` is not as long as the tensor or its elements have no fixed size;
+    /// otherwise as for [`tensor`](Self::tensor). What `out` holds after an error is undefined.
+    pub fn read_into(&self, key: impl AsRef<[u8]>, out: &mut [u8]) -> Result<()> {
+        let key = key.as_ref();
+        let entry = self.entry(key)?;
+        self.read_entry_into(key, &entry, out)
+            .map_err(|error| self.for_tensor(error, key))
+    }
+
+    fn read_entry_into(&self, key: &[u8], entry: &BundleEntry, out: &mut [u8]) -> Result<()> {
+        let Some(element_size) = entry.dtype().size() else {
+            return Err(Error::invalid_argument(format!(
+                "{} elements have no fixed size",
+                entry.dtype()
+            )));
+        };
+        let expected = entry.shape().elements().checked_mul(element_size as u64);
+        if expected != Some(out.len() as u64) {
+            return Err(Error::invalid_argument(format!(
+                "a {} tensor of shape {} does not fit {} bytes",
+                entry.dtype(),
+                entry.shape(),
+                out.len()
+            )));
+        }
+        if entry.is_partitioned() {
+            let whole = TensorSlice::full(entry.shape().rank());
+            return Assembly::plan(self, key, entry, &whole)?.copy_into(out);
+        }
+        let place = entry.place(&self.header)?;
+        assemble::read_into(self, entry, place, out)?;
+        match entry.dtype() {
+            crate::tensor::DType::BOOL if out.iter().any(|&byte| byte > 1) => {
+                Err(Error::malformed("a boolean is neither 0 nor 1"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns a slice of a tensor. Of a partitioned one only the pieces that have some of it are
+    /// read; any other is read, its checksum verified, and cut.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the slice does not lie in the tensor's shape; otherwise as for
+    /// [`tensor`](Self::tensor).
+    pub fn slice(&self, key: impl AsRef<[u8]>, slice: &TensorSlice) -> Result<Tensor> {
+        let key = key.as_ref();
+        let entry = self.entry(key)?;
+        let tensor = match entry.is_partitioned() {
+            true => self.assemble(key, &entry, slice),
+            false => self.tensor_of(key, &entry)?.slice(slice),
+        };
+        tensor.map_err(|error| self.for_tensor(error, key))
+    }
+
+    /// Reads all tensors into memory of their own, in the order of the files; returns them in key
+    /// order. Small tensors that are neighbours in a shard share a block of memory, which lives as
+    /// long as one of them.
+    ///
+    /// # Errors
+    ///
+    /// The first fault of any tensor, as for [`tensor`](Self::tensor).
+    pub fn read_all(&self) -> Result<Vec<(Key, Tensor)>> {
+        let entries = self.entries().collect::<Result<Vec<_>>>()?;
+        let mut tensors: Vec<Option<Tensor>> = vec![None; entries.len()];
+        let mut small = Vec::new();
+        for (i, (key, entry)) in entries.iter().enumerate() {
+            match self.small_place(entry) {
+                Some(place) => small.push((place, i)),
+                None => tensors[i] = Some(self.read_of(key, entry)?),
+            }
+        }
+        if !small.is_sorted_by_key(|(place, _)| (place.shard, place.offset)) {
+            small.sort_unstable_by_key(|(place, _)| (place.shard, place.offset));
+        }
+        let mut rest = &small[..];
+        while let Some((first, _)) = rest.first() {
+            let (mut end, mut count) = (first.offset, 0);
+            for (place, _) in rest {
+                let reaches = end.max(place.offset + place.size);
+                if place.shard != first.shard
+                    || place.offset > end + MAX_GAP
+                    || reaches - first.offset > MAX_SPAN
+                {
+                    break;
+                }
+                (end, count) = (reaches, count + 1);
+            }
+            let (span, others) = rest.split_at(count);
+            self.read_span(first, end, span, &entries, &mut tensors)?;
+            rest = others;
+        }
+        Ok(entries
+            .into_iter()
+            .zip(tensors)
+            .filter_map(|((key, _), tensor)| Some((key, tensor?)))
+            .collect())
+    }
+
+    /// Returns the place of a tensor that is read along with its neighbours.
+    fn small_place(&self, entry: &BundleEntry) -> Option<Place> {
+        if entry.is_partitioned() {
+            return None;
+        }
+        let place = entry.place(&self.header).ok()?;
+        let blob_end = place.offset.checked_add(place.size)?;
+        let fits = (1..=MAX_SMALL).contains(&place.size)
+            && self.shards.open(place.shard).ok()?.len() >= blob_end;
+        fits.then_some(place)
+    }
+
+    fn read_span(
+        &self,
+        first: &Place,
+        end: u64,
+        span: &[(Place, usize)],
+        entries: &[(Key, BundleEntry)],
+        tensors: &mut [Option<Tensor>],
+    ) -> Result<()> {
+        let blob = self.shards.open(first.shard)?;
+        let mut buffer = Buffer::new(end - first.offset)?;
+        blob.read_into(first.offset, &mut buffer)
+            .map_err(|error| error.in_file(self.shards.path(first.shard)))?;
+        let bytes = buffer.into_bytes();
+        for (place, i) in span {
+            let (key, entry) = &entries[*i];
+            // Every place of a span lies between its ends.
+            let start = (place.offset - first.offset) as usize;
+            let payload = bytes.slice(start..start + place.size as usize);
+            let crc = match (place.kind, self.shards.verifies()) {
+                (Kind::Dense { .. }, true) => crate::wire::crc::crc32c(&payload),
+                _ => 0,
+            };
+            let tensor = self
+                .tensor_from(entry, *place, (payload, crc))
+                .map_err(|error| self.for_tensor(error, key))?;
+            tensors[*i] = Some(tensor);
+        }
+        Ok(())
+    }
+
+    /// Reads everything and checks it: every block of the index, every tensor's place and checksum,
+    /// that the pieces of partitioned tensors cover them. Works on all threads.
+    ///
+    /// # Errors
+    ///
+    /// Only what keeps the index from being read; faults of single tensors are in the result.
+    pub fn verify(&self) -> Result<Verification> {
+        verify::verify(self).map_err(|error| self.in_index(error))
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.shards
+    }
+
+    pub(crate) fn table(&self) -> &table::Reader {
+        &self.table
+    }
+
+    /// Looks up an entry or the entry of a piece.
+    pub(crate) fn stored_entry(&self, key: &[u8]) -> Result<Option<BundleEntry>> {
+        if key.is_empty() {
+            return Ok(None);
+        }
+        match self.table.get(key)? {
+            Some(value) => BundleEntry::decode(&value).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the tensor of an entry that has bytes of its own.
+    pub(crate) fn stored_tensor(&self, entry: &BundleEntry, place: Place) -> Result<Tensor> {
+        let payload = self.shards.share(place)?;
+        self.tensor_from(entry, place, payload)
+    }
+
+    fn tensor_from(
+        &self,
+        entry: &BundleEntry,
+        place: Place,
+        (bytes, crc): (Bytes, u32),
+    ) -> Result<Tensor> {
+        let payload = Payload {
+            entry,
+            bytes,
+            crc,
+            endianness: self.header.endianness,
+        };
+        // Bytes that are not what was written cannot be trusted to be a tensor either.
+        if let Kind::Dense { .. } = place.kind {
+            self.shards.compare(entry.crc32c(), crc, place)?;
+        }
+        let (tensor, crc) = payload
+            .into_tensor(place.kind, self.shards.verifies())
+            .map_err(|error| {
+                error
+                    .shifted(place.offset)
+                    .in_file(self.shards.path(place.shard))
+            })?;
+        self.shards.compare(entry.crc32c(), crc, place)?;
+        Ok(tensor)
+    }
+
+    fn assemble(&self, key: &[u8], entry: &BundleEntry, slice: &TensorSlice) -> Result<Tensor> {
+        Assembly::plan(self, key, entry, slice)?.into_tensor()
+    }
+
+    pub(crate) fn in_index(&self, error: Error) -> Error {
+        error.in_file(&self.index_path)
+    }
+
+    /// Adds the tensor's name; what is said of no file is said of its entry in the index.
+    pub(crate) fn for_tensor(&self, error: Error, key: &[u8]) -> Error {
+        self.in_index(error.for_key(key))
+    }
+
+    #[cold]
+    fn no_such_tensor(&self, key: &[u8]) -> Error {
+        Error::new(ErrorKind::NotFound {
+            what: "tensor".to_owned(),
+            near: locate::near_keys(self, key),
+        })
+        .for_key(key)
+    }
+}
+
+/// Tensors up to this size are read along with their neighbours.
+const MAX_SMALL: u64 = 256 << 10;
+/// So many bytes that belong to none of them are read between two neighbours.
+const MAX_GAP: u64 = 4 << 10;
+/// So many bytes are read at once.
+const MAX_SPAN: u64 = 8 << 20;
+
+impl fmt::Debug for BundleReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BundleReader")
+            .field("index", &self.index_path)
+            .field("num_shards", &self.header.num_shards)
+            .field("endianness", &self.header.endianness)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A walk over everything in a bundle's index, names borrowed from the walk.
+pub struct Cursor<'b> {
+    bundle: &'b BundleReader,
+    table: table::Cursor<'b>,
+}
+
+impl<'b> Cursor<'b> {
+    /// Steps to the next entry; returns its key and itself, or `None` behind the last.
+    ///
+    /// # Errors
+    ///
+    /// As for [`BundleReader::entries`].
+    #[inline]
+    pub fn next_entry(&mut self) -> Result<Option<(&[u8], BundleEntry)>> {
+        self.table
+            .advance()
+            .map_err(|error| self.bundle.in_index(error))?;
+        // The header; only it has no name.
+        if let Some((b"", _)) = self.table.current() {
+            self.table
+                .advance()
+                .map_err(|error| self.bundle.in_index(error))?;
+        }
+        match self.table.current() {
+            None => Ok(None),
+            Some((key, value)) => match BundleEntry::decode(value) {
+                Ok(entry) => Ok(Some((key, entry))),
+                Err(error) => {
+                    let error = error.shifted(self.table.offset());
+                    Err(self.bundle.for_tensor(error, key))
+                }
+            },
+        }
+    }
+}
+
+/// The walk over a bundle's tensors; see [`BundleReader::entries`].
+pub struct Entries<'b> {
+    cursor: Cursor<'b>,
+    /// The last name of which pieces were met, and whether it is a partitioned tensor.
+    partitioned: Option<(Vec<u8>, bool)>,
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<(Key, BundleEntry)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let bundle = self.cursor.bundle;
+            match self.cursor.next_entry() {
+                Ok(None) => return None,
+                Ok(Some((key, entry))) => {
+                    if !is_piece(bundle, key, &mut self.partitioned) {
+                        return Some(Ok((key.into(), entry)));
+                    }
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+/// Says whether a key is that of a piece of a partitioned tensor, and not a name that begins with
+/// a zero byte as well.
+pub(crate) fn is_piece(
+    bundle: &BundleReader,
+    key: &[u8],
+    partitioned: &mut Option<(Vec<u8>, bool)>,
+) -> bool {
+    if key.first() != Some(&0) {
+        return false;
+    }
+    let Some((name, _)) = read_piece_key(key) else {
+        return false;
+    };
+    if let Some((last, answer)) = partitioned
+        && *last == name
+    {
+        return *answer;
+    }
+    let whole = bundle.stored_entry(&name);
+    let answer = matches!(whole, Ok(Some(entry)) if entry.is_partitioned());
+    *partitioned = Some((name, answer));
+    answer
+}

@@ -1,0 +1,241 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prost::bytes::Bytes;
+
+use super::entry::{Kind, Place};
+use super::parallel;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::platform::Buffer;
+use crate::store::{Blob, Store};
+use crate::wire::crc;
+
+/// Says whether what is read is compared with the checksums stored for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Checksums {
+    /// Every tensor on every read.
+    #[default]
+    Verify,
+    /// Those of tensors never, for files that were verified already; those of the index always.
+    Skip,
+}
+
+/// How many shards are kept open. Bundles with more exist, and processes have a limit.
+const MAX_OPEN: usize = 256;
+
+/// Bytes are copied and summed in pieces that stay in a core's own cache between the two.
+const PIECE: usize = 256 << 10;
+
+/// What one thread takes at a time from a large tensor.
+const PART: usize = 16 << 20;
+
+/// The data files of a bundle.
+#[derive(Debug)]
+pub(crate) struct Shards {
+    store: Arc<dyn Store>,
+    prefix: String,
+    count: u32,
+    open: Mutex<HashMap<u32, Blob>>,
+    checksums: Checksums,
+    threads: usize,
+}
+
+impl Shards {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        prefix: String,
+        count: u32,
+        checksums: Checksums,
+        threads: usize,
+    ) -> Self {
+        Shards {
+            store,
+            prefix,
+            count,
+            open: Mutex::default(),
+            checksums,
+            threads,
+        }
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    fn name(&self, shard: u32) -> String {
+        format!("{}.data-{shard:05}-of-{:05}", self.prefix, self.count)
+    }
+
+    /// Returns how messages call a shard.
+    pub(crate) fn path(&self, shard: u32) -> PathBuf {
+        self.store.display(&self.name(shard))
+    }
+
+    /// Opens a shard, or returns the one that is open.
+    pub(crate) fn open(&self, shard: u32) -> Result<Blob> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(blob) = open.get(&shard) {
+            return Ok(blob.clone());
+        }
+        let blob = self.store.open(&self.name(shard)).map_err(|error| {
+            Error::from(error).in_file(self.path(shard)).remedy(format!(
+                "the index needs shard {shard} of {}: copy the data files along with the index",
+                self.count
+            ))
+        })?;
+        if open.len() == MAX_OPEN {
+            open.clear();
+        }
+        open.insert(shard, blob.clone());
+        Ok(blob)
+    }
+
+    /// Returns a tensor's bytes as they are stored: a share of what is mapped or in memory, or read
+    /// into fresh memory. Those of elements without bytes are found without a shard.
+    pub(crate) fn share(&self, place: Place) -> Result<(Bytes, u32)> {
+        if place.size == 0 {
+            return Ok((Bytes::new(), 0));
+        }
+        let blob = self.open(place.shard)?;
+        if blob.bytes().is_none() {
+            return self.copy(place);
+        }
+        self.check_range(place, &blob)?;
+        let bytes = blob.read(place.offset, place.size)?;
+        let crc = match place.kind {
+            Kind::Dense { .. } => self.checksum(&bytes),
+            // Theirs is not that of the bytes as they stand.
+            Kind::Strings | Kind::Variants => 0,
+        };
+        Ok((bytes, crc))
+    }
+
+    /// Returns a tensor's bytes in fresh memory.
+    pub(crate) fn copy(&self, place: Place) -> Result<(Bytes, u32)> {
+        if place.size == 0 {
+            return Ok((Bytes::new(), 0));
+        }
+        let blob = self.open(place.shard)?;
+        self.check_range(place, &blob)?;
+        let mut buffer = Buffer::new(place.size)?;
+        let crc = self.fill(&blob, place, &mut buffer)?;
+        Ok((buffer.into_bytes(), crc))
+    }
+
+    /// Reads a tensor's bytes into memory of their length; returns their checksum.
+    pub(crate) fn copy_into(&self, place: Place, out: &mut [u8]) -> Result<u32> {
+        if place.size == 0 {
+            return Ok(0);
+        }
+        let blob = self.open(place.shard)?;
+        self.fill(&blob, place, out)
+    }
+
+    /// Proves that a place lies in its shard, before memory is taken for it.
+    fn check_range(&self, place: Place, blob: &Blob) -> Result<()> {
+        match place.offset.checked_add(place.size) {
+            Some(end) if end <= blob.len() => Ok(()),
+            _ => {
+                let error = Error::malformed(format!(
+                    "the tensor's {} bytes reach beyond the end of the shard at byte {}",
+                    place.size,
+                    blob.len()
+                ));
+                Err(self.explain(error.at(place.offset), place.shard, blob))
+            }
+        }
+    }
+
+    fn fill(&self, blob: &Blob, place: Place, out: &mut [u8]) -> Result<u32> {
+        self.check_range(place, blob)?;
+        let in_shard = |error: Error| error.in_file(self.path(place.shard));
+        let parts: Vec<_> = out
+            .chunks_mut(PART)
+            .map(|part| Mutex::new((part, Ok(0))))
+            .collect();
+        parallel::for_each(parts.len(), self.threads, |i| {
+            let mut part = parts[i].lock().unwrap_or_else(PoisonError::into_inner);
+            let (out, crc) = &mut *part;
+            *crc = self.fill_part(blob, place.offset + (i * PART) as u64, out);
+        });
+        let mut whole = 0;
+        for part in parts {
+            let (out, crc) = part.into_inner().unwrap_or_else(PoisonError::into_inner);
+            whole = join(whole, crc.map_err(in_shard)?, out.len());
+        }
+        Ok(whole)
+    }
+
+    fn fill_part(&self, blob: &Blob, offset: u64, out: &mut [u8]) -> Result<u32> {
+        if self.checksums == Checksums::Skip {
+            blob.read_into(offset, out)?;
+            return Ok(0);
+        }
+        let mut crc = 0;
+        let mut offset = offset;
+        for piece in out.chunks_mut(PIECE) {
+            blob.read_into(offset, piece)?;
+            crc = crc::extend(crc, piece);
+            offset += piece.len() as u64;
+        }
+        Ok(crc)
+    }
+
+    /// Returns the checksum of bytes in memory, or anything if none is wanted.
+    fn checksum(&self, bytes: &[u8]) -> u32 {
+        if self.checksums == Checksums::Skip {
+            return 0;
+        }
+        if bytes.len() <= PART || self.threads == 1 {
+            return crc::crc32c(bytes);
+        }
+        let parts: Vec<&[u8]> = bytes.chunks(PART).collect();
+        let crcs: Vec<AtomicU32> = parts.iter().map(|_| AtomicU32::new(0)).collect();
+        parallel::for_each(parts.len(), self.threads, |i| {
+            crcs[i].store(crc::crc32c(parts[i]), Ordering::Relaxed);
+        });
+        let crcs = crcs.into_iter().map(AtomicU32::into_inner);
+        parts
+            .iter()
+            .zip(crcs)
+            .fold(0, |whole, (part, crc)| join(whole, crc, part.len()))
+    }
+
+    /// Compares a checksum with the one in the entry.
+    pub(crate) fn compare(&self, stored: u32, computed: u32, place: Place) -> Result<()> {
+        if self.checksums == Checksums::Skip || stored == computed {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::ChecksumMismatch {
+            what: format!("the tensor's {} bytes", place.size),
+            stored,
+            computed,
+        })
+        .at(place.offset)
+        .in_file(self.path(place.shard)))
+    }
+
+    pub(crate) fn verifies(&self) -> bool {
+        self.checksums == Checksums::Verify
+    }
+
+    /// Adds the file's name to an error, and what the file is if it is no shard.
+    fn explain(&self, error: Error, shard: u32, blob: &Blob) -> Error {
+        let error = error.in_file(self.path(shard));
+        match super::locate::foreign_kind(blob) {
+            Some(kind) => error.remedy(kind),
+            None => error.remedy("the shard is cut short: copy it again from its source"),
+        }
+    }
+}
+
+fn join(before: u32, part: u32, part_len: usize) -> u32 {
+    match before {
+        // The checksum of nothing, which is where every sum begins.
+        0 => part,
+        _ => crc::combine(before, part, part_len as u64),
+    }
+}
