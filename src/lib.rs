@@ -7,5 +7,6 @@ mod tensor;
 pub use error::{Error, ErrorKind, Result};
 pub use prost::bytes::Bytes;
 pub use tensor::{
-    DType, Dimension, Element, Extent, PartialShape, Shape, Strings, Tensor, TensorSlice,
+    DType, Dimension, Element, Extent, PartialShape, Shape, Statistics, Strings, Tensor,
+    TensorSlice,
 };
