@@ -1,0 +1,111 @@
+//! What differs from one operating system to the next: mapping, positioned reads, huge pages,
+//! preallocation, directory sync.
+//!
+//! `native` does it as well as the system can, `portable` with the standard library alone. The
+//! compiler setting `--cfg savedmodel_portable` forces the portable one everywhere; the unit tests
+//! here run both.
+
+mod buffer;
+#[cfg(any(savedmodel_portable, test, not(unix)))]
+mod portable;
+#[cfg(all(unix, any(not(savedmodel_portable), test)))]
+mod unix;
+
+#[cfg(any(savedmodel_portable, not(unix)))]
+use portable as native;
+#[cfg(all(unix, not(savedmodel_portable)))]
+use unix as native;
+
+pub(crate) use buffer::Buffer;
+pub(crate) use native::{map, read_at};
+#[expect(unused_imports, reason = "the bundle writer's")]
+pub(crate) use native::{preallocate, sync_directory};
+
+#[cfg(test)]
+pub(crate) use tests::TestDirectory;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io;
+    use std::path::{Path, PathBuf};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// A directory that a test has to itself, removed with what is in it.
+    pub(crate) struct TestDirectory(PathBuf);
+
+    impl TestDirectory {
+        pub(crate) fn new(name: &str) -> Self {
+            static COUNT: AtomicU32 = AtomicU32::new(0);
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let unique = format!("savedmodel-{}-{count}-{name}", std::process::id());
+            let path = std::env::temp_dir().join(unique);
+            fs::create_dir(&path).unwrap();
+            TestDirectory(path)
+        }
+
+        pub(crate) fn path(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for TestDirectory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    type Map = fn(&File) -> io::Result<Option<prost::bytes::Bytes>>;
+    type ReadAt = fn(&File, u64, &mut [u8]) -> io::Result<()>;
+    type Preallocate = fn(&File, u64) -> io::Result<()>;
+    type SyncDirectory = fn(&Path) -> io::Result<()>;
+
+    fn exercise(map: Map, read_at: ReadAt, preallocate: Preallocate, sync: SyncDirectory) {
+        let directory = TestDirectory::new("platform");
+        let path = directory.path().join("f");
+        let bytes: Vec<u8> = (0..10_000).map(|i| (i % 251) as u8).collect();
+        fs::write(&path, &bytes).unwrap();
+        let file = File::open(&path).unwrap();
+        if let Some(mapped) = map(&file).unwrap() {
+            assert_eq!(mapped, bytes);
+        }
+        let mut out = [0; 300];
+        read_at(&file, 9000, &mut out).unwrap();
+        read_at(&file, 5000, &mut out).unwrap();
+        assert_eq!(out, bytes[5000..5300]);
+        let error = read_at(&file, 9900, &mut out).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+
+        let new = File::create(directory.path().join("g")).unwrap();
+        preallocate(&new, 1 << 20).unwrap();
+        assert_eq!(
+            new.metadata().unwrap().len(),
+            0,
+            "space is reserved, the length is not"
+        );
+        sync(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn portable_calls() {
+        exercise(
+            portable::map,
+            portable::read_at,
+            portable::preallocate,
+            portable::sync_directory,
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn unix_calls() {
+        exercise(
+            unix::map,
+            unix::read_at,
+            unix::preallocate,
+            unix::sync_directory,
+        );
+    }
+}

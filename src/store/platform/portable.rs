@@ -1,0 +1,31 @@
+//! The calls with the standard library alone.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use prost::bytes::Bytes;
+
+/// Maps nothing: the caller reads ranges instead.
+pub(crate) fn map(_file: &File) -> io::Result<Option<Bytes>> {
+    Ok(None)
+}
+
+/// Fills `out` from `offset` on. A file has one position, so the calls take turns.
+pub(crate) fn read_at(mut file: &File, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(out)
+}
+
+/// Reserves nothing: space is found as it is written.
+pub(crate) fn preallocate(_file: &File, _len: u64) -> io::Result<()> {
+    Ok(())
+}
+
+/// Leaves a directory to the system, which has no portable call to sync one.
+pub(crate) fn sync_directory(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The calls as Linux and its relatives have them.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use memmap2::Mmap;
+use prost::bytes::Bytes;
+
+/// Maps a whole file; `None` where the file system cannot.
+pub(crate) fn map(file: &File) -> io::Result<Option<Bytes>> {
+    // SAFETY: the map is read-only and lives as long as the `Bytes` that own it. That nobody
+    // changes the file meanwhile is the contract `LocalStore` states; every reader of the bytes
+    // checks each length against the slice it has, so that changed contents cannot lead it astray.
+    #[allow(unsafe_code)]
+    let map = unsafe { Mmap::map(file) };
+    match map {
+        Ok(map) => Ok(Some(Bytes::from_owner(map))),
+        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Fills `out` with the bytes from `offset` on.
+pub(crate) fn read_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    file.read_exact_at(out, offset)
+}
+
+/// Reserves space for `len` bytes without changing the file's length; does nothing where the
+/// file system cannot.
+pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (file, len);
+        Ok(())
+    }
+}
+
+/// Makes renames in the directory survive a crash.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}

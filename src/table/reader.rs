@@ -1,0 +1,318 @@
+use std::fmt;
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use prost::bytes::Bytes;
+
+use super::block::{Block, Walk};
+use super::footer::{BlockHandle, Footer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Blob;
+
+/// Reads a sorted string table: looks keys up, walks all entries.
+///
+/// Opening reads the footer and the index block; a data block is read when it is first touched.
+/// Then its checksum is verified, and every entry of it before the first answer, so that "not
+/// found" is never said because of damage.
+///
+/// ```no_run
+/// use savedmodel::store::{LocalStore, Store};
+/// use savedmodel::table::Reader;
+///
+/// let file = LocalStore::new("model/variables").open("variables.index")?;
+/// let table = Reader::new(file)?;
+/// let mut cursor = table.cursor();
+/// while let Some((key, value)) = cursor.next_entry()? {
+///     println!("{}: {} bytes", key.escape_ascii(), value.len());
+/// }
+/// # savedmodel::Result::Ok(())
+/// ```
+pub struct Reader {
+    file: Blob,
+    footer: Footer,
+    /// The index block's keys, one behind the other.
+    separators: Vec<u8>,
+    slots: Vec<Slot>,
+}
+
+/// A data block: where it is, what the index says of its keys, and itself once it was read.
+struct Slot {
+    handle: BlockHandle,
+    /// In `separators`: a key not below the block's last.
+    separator: Range<usize>,
+    block: OnceLock<Block>,
+    /// Whether every entry was checked.
+    sound: AtomicBool,
+}
+
+/// By how much the index block's keys may outgrow the block, whose entries share prefixes. Sixteen
+/// entries share at most in anything TensorFlow or LevelDB writes.
+const MAX_SHARING: usize = 64;
+
+impl Reader {
+    /// Opens a table: reads its footer and index block.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` or `ChecksumMismatch`, with the offset, if it is no table or its footer or index
+    /// is damaged.
+    pub fn new(file: Blob) -> Result<Self> {
+        let footer = Footer::read(&file)?;
+        let index = Block::read(&file, footer.index)?;
+        let limit = index.contents().len().saturating_mul(MAX_SHARING);
+        let mut separators = Vec::new();
+        let mut slots: Vec<Slot> = Vec::new();
+        let mut end = 0;
+        let mut walk = Walk::from_run(0);
+        while let Some(value) = walk.next(&index)? {
+            let place = index.offset();
+            let Some((handle, _)) = BlockHandle::decode(&index.contents()[value]) else {
+                return Err(Error::malformed("bad block handle in the index block").at(place));
+            };
+            if handle.offset < end {
+                return Err(Error::malformed(format!(
+                    "the table block at byte {} begins inside the one before it",
+                    handle.offset
+                ))
+                .at(place));
+            }
+            end = match handle.end() {
+                Some(end) if end <= file.len() => end,
+                _ => {
+                    return Err(Error::malformed(format!(
+                        "a table block of {} bytes at byte {} does not lie in the file",
+                        handle.size, handle.offset
+                    ))
+                    .at(place));
+                }
+            };
+            let start = separators.len();
+            if start + walk.key.len() > limit {
+                return Err(Error::new(ErrorKind::TooLarge {
+                    what: "keys of the index block".to_owned(),
+                    size: (start + walk.key.len()) as u64,
+                    limit: limit as u64,
+                })
+                .at(place));
+            }
+            separators.extend_from_slice(&walk.key);
+            slots.push(Slot {
+                handle,
+                separator: start..separators.len(),
+                block: OnceLock::new(),
+                sound: AtomicBool::new(false),
+            });
+        }
+        Ok(Reader {
+            file,
+            footer,
+            separators,
+            slots,
+        })
+    }
+
+    /// Returns the length of the file in bytes.
+    pub fn file_len(&self) -> u64 {
+        self.file.len()
+    }
+
+    /// Returns how many data blocks there are.
+    pub fn blocks(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Looks a key up; returns its value.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` or `ChecksumMismatch` if the block that would hold the key is damaged.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        let slot = self.slot_for(key);
+        if slot == self.slots.len() {
+            return Ok(None);
+        }
+        let block = self.sound_block(slot)?;
+        Ok(block.find(key)?.map(|value| block.contents().slice(value)))
+    }
+
+    /// Starts a walk before the first entry.
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor {
+            table: self,
+            slot: 0,
+            block: None,
+            walk: Walk::from_run(0),
+        }
+    }
+
+    /// Starts a walk before the first entry whose key is not below `key`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get).
+    pub fn cursor_at(&self, key: &[u8]) -> Result<Cursor<'_>> {
+        let slot = self.slot_for(key);
+        let mut cursor = self.cursor();
+        cursor.slot = slot;
+        if slot == self.slots.len() {
+            return Ok(cursor);
+        }
+        let block = self.sound_block(slot)?;
+        // Counts the entries below `key`, then walks up to the last of them.
+        let run = block.last_run_not_above(key)?;
+        let mut ahead = Walk::from_run(run);
+        let mut below = 0;
+        while ahead.next(block)?.is_some() && ahead.key.as_slice() < key {
+            below += 1;
+        }
+        cursor.walk = Walk::from_run(run);
+        for _ in 0..below {
+            cursor.walk.next(block)?;
+        }
+        cursor.block = Some(block);
+        Ok(cursor)
+    }
+
+    /// Checks everything, also what reading has no use for: every block, the order of all keys, the
+    /// metaindex block, the padding of the footer.
+    ///
+    /// # Errors
+    ///
+    /// The first fault.
+    pub fn verify(&self) -> Result<()> {
+        let mut cursor = self.cursor();
+        while cursor.next_entry()?.is_some() {}
+        self.verify_unread()
+    }
+
+    /// Checks what reading has no use for: the metaindex block and the padding of the footer.
+    pub(crate) fn verify_unread(&self) -> Result<()> {
+        let metaindex = Block::read(&self.file, self.footer.metaindex)?;
+        let mut walk = Walk::from_run(0);
+        while walk.next(&metaindex)?.is_some() {}
+        match self.footer.padding_is_zero {
+            true => Ok(()),
+            false => Err(Error::malformed("the padding of the footer is not zero")
+                .at(self.file.len() - Footer::LEN)),
+        }
+    }
+
+    /// Returns the number of the first block whose separator is not below `key`.
+    fn slot_for(&self, key: &[u8]) -> usize {
+        self.slots
+            .partition_point(|slot| self.separator(slot) < key)
+    }
+
+    fn separator(&self, slot: &Slot) -> &[u8] {
+        &self.separators[slot.separator.clone()]
+    }
+
+    /// Returns a block whose checksum holds.
+    fn block(&self, slot: usize) -> Result<&Block> {
+        let slot = &self.slots[slot];
+        if let Some(block) = slot.block.get() {
+            return Ok(block);
+        }
+        let block = Block::read(&self.file, slot.handle)?;
+        Ok(slot.block.get_or_init(|| block))
+    }
+
+    /// Returns a block every entry of which was checked.
+    fn sound_block(&self, slot: usize) -> Result<&Block> {
+        let block = self.block(slot)?;
+        if !self.slots[slot].sound.load(Ordering::Relaxed) {
+            let mut walk = Walk::from_run(0);
+            let mut first = true;
+            while walk.next(block)?.is_some() {
+                if first {
+                    self.check_first(slot, &walk, block)?;
+                    first = false;
+                }
+            }
+            self.check_last(slot, &walk, block)?;
+            self.slots[slot].sound.store(true, Ordering::Relaxed);
+        }
+        Ok(block)
+    }
+
+    /// Proves that a block's first key is above the separator before it.
+    fn check_first(&self, slot: usize, walk: &Walk, block: &Block) -> Result<()> {
+        match slot
+            .checked_sub(1)
+            .map(|before| self.separator(&self.slots[before]))
+        {
+            Some(separator) if walk.key.as_slice() <= separator => Err(Error::malformed(
+                "a table block begins with a key that the index expects in the block before it",
+            )
+            .at(block.offset())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Proves that a block's last key is not above its separator.
+    fn check_last(&self, slot: usize, walk: &Walk, block: &Block) -> Result<()> {
+        match walk.key.as_slice() > self.separator(&self.slots[slot]) {
+            true => Err(Error::malformed(
+                "a table block ends with a key that the index expects in the block behind it",
+            )
+            .at(block.offset())),
+            false => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("file", &self.file)
+            .field("blocks", &self.slots.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A walk over a table's entries in key order.
+pub struct Cursor<'t> {
+    table: &'t Reader,
+    slot: usize,
+    block: Option<&'t Block>,
+    walk: Walk,
+}
+
+impl<'t> Cursor<'t> {
+    /// Steps to the next entry; returns its key and its value, or `None` behind the last.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` or `ChecksumMismatch`, with the offset, at the first damaged block or entry. The
+    /// walk cannot go on behind it.
+    #[inline]
+    pub fn next_entry(&mut self) -> Result<Option<(&[u8], &'t [u8])>> {
+        loop {
+            let (block, entered) = match self.block {
+                Some(block) => (block, false),
+                None if self.slot == self.table.slots.len() => return Ok(None),
+                None => {
+                    let block = self.table.block(self.slot)?;
+                    self.walk.enter_next_block();
+                    self.block = Some(block);
+                    (block, true)
+                }
+            };
+            if let Some(value) = self.walk.next(block)? {
+                if entered {
+                    self.table.check_first(self.slot, &self.walk, block)?;
+                }
+                return Ok(Some((&self.walk.key, &block.contents()[value])));
+            }
+            self.table.check_last(self.slot, &self.walk, block)?;
+            self.block = None;
+            self.slot += 1;
+        }
+    }
+
+    /// Returns where in the file the block of the current entry begins.
+    pub(crate) fn block_offset(&self) -> u64 {
+        self.block.map_or(0, Block::offset)
+    }
+}

@@ -1,0 +1,82 @@
+//! Base-128 varints: seven bits a byte, the least significant first, the high bit says "more".
+
+/// Reads a varint of at most ten bytes; returns it and its length in bytes.
+///
+/// Longer encodings of small numbers are accepted, as TensorFlow does. A tenth byte that carries
+/// bits beyond the 64th is refused.
+#[inline]
+pub(crate) fn read_u64(bytes: &[u8]) -> Option<(u64, usize)> {
+    match bytes {
+        [a @ 0..0x80, ..] => Some((u64::from(*a), 1)),
+        [a, b @ 0..0x80, ..] => Some((u64::from(a & 0x7f) | u64::from(*b) << 7, 2)),
+        _ => read_long(bytes),
+    }
+}
+
+/// Reads a varint whose value must fit 32 bits; returns it and its length in bytes.
+#[inline]
+pub(crate) fn read_u32(bytes: &[u8]) -> Option<(u32, usize)> {
+    let (value, len) = read_u64(bytes)?;
+    Some((u32::try_from(value).ok()?, len))
+}
+
+fn read_long(bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut value = 0;
+    for (i, &byte) in bytes.iter().take(10).enumerate() {
+        if i == 9 && byte > 1 {
+            return None;
+        }
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            return Some((value, i + 1));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_lengths() {
+        for (bytes, value) in [
+            (&[0x00][..], 0),
+            (&[0x7f], 127),
+            (&[0x80, 0x01], 128),
+            (&[0xac, 0x02], 300),
+            (&[0x80, 0x80, 0x80, 0x80, 0x10], 1 << 32),
+            (&[0x80, 0x00], 0),               // not minimal
+            (&[0xe4, 0x80, 0x80, 0x00], 100), // not minimal
+            (
+                &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+                u64::MAX,
+            ),
+        ] {
+            assert_eq!(read_u64(bytes), Some((value, bytes.len())), "{bytes:x?}");
+            let mut longer = bytes.to_vec();
+            longer.push(0xff);
+            assert_eq!(
+                read_u64(&longer),
+                Some((value, bytes.len())),
+                "{bytes:x?} and more"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_varint() {
+        assert_eq!(read_u64(&[]), None);
+        assert_eq!(read_u64(&[0x80]), None);
+        assert_eq!(read_u64(&[0xff; 9]), None);
+        assert_eq!(read_u64(&[0xff; 11]), None);
+        let mut overflow = [0xff; 10];
+        overflow[9] = 0x02;
+        assert_eq!(read_u64(&overflow), None);
+        assert_eq!(read_u32(&[0x80, 0x80, 0x80, 0x80, 0x10]), None);
+        assert_eq!(
+            read_u32(&[0xff, 0xff, 0xff, 0xff, 0x0f]),
+            Some((u32::MAX, 5))
+        );
+    }
+}
