@@ -12,5 +12,6 @@ pub use bundle::{BundleEntry, BundleReader};
 pub use error::{Error, ErrorKind, Result};
 pub use prost::bytes::Bytes;
 pub use tensor::{
-    DType, Dimension, Element, Extent, PartialShape, Shape, Strings, Tensor, TensorSlice,
+    DType, Dimension, Element, Extent, PartialShape, Shape, Statistics, Strings, Tensor,
+    TensorSlice,
 };

@@ -19,11 +19,15 @@
 //! | `strings` | [`Strings`], the elements of a string tensor in one arena |
 //! | `element` | [`Element`], the Rust types that elements are read and written as |
 //! | `tensor` | [`Tensor`] |
+//! | `numeric` | elements of every numeric dtype as `f64`, and small floating-point formats back |
+//! | `statistics` | [`Statistics`], the range and moments of a tensor's values |
 
 mod dtype;
 mod element;
+mod numeric;
 mod shape;
 mod slice;
+mod statistics;
 mod strings;
 #[expect(
     clippy::module_inception,
@@ -35,6 +39,7 @@ pub use dtype::DType;
 pub use element::Element;
 pub use shape::{Dimension, PartialShape, Shape};
 pub use slice::{Extent, TensorSlice};
+pub use statistics::Statistics;
 pub(crate) use slice::{Runs, copy_region};
 pub use strings::Strings;
 pub use tensor::Tensor;

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
@@ -236,6 +237,13 @@ pub(crate) struct Run {
     pub(crate) length: u64,
 }
 
+impl Run {
+    /// Returns the indices in a source that is in memory.
+    pub(crate) fn source_indices(self) -> Range<usize> {
+        self.source as usize..(self.source + self.length) as usize
+    }
+}
+
 /// Enumerates the elements that two row-major buffers share, as runs that are as long as possible.
 ///
 /// Each buffer holds a box of the same tensor, given as start and length per dimension as
@@ -290,8 +298,10 @@ impl Runs {
         let mut axes: Vec<Axis> = Vec::new();
         let (mut source_stride, mut destination_stride) = (1u64, 1u64);
         for ((source, destination), shared) in source.iter().zip(destination).zip(shared).rev() {
-            run.source += (shared.0 - source.0).checked_mul(source_stride)?;
-            run.destination += (shared.0 - destination.0).checked_mul(destination_stride)?;
+            let skipped = (shared.0 - source.0).checked_mul(source_stride)?;
+            run.source = run.source.checked_add(skipped)?;
+            let skipped = (shared.0 - destination.0).checked_mul(destination_stride)?;
+            run.destination = run.destination.checked_add(skipped)?;
             match axes.last_mut() {
                 _ if shared.1 == 1 => {}
                 // The loops so far step through both buffers without a gap, so this one continues
@@ -445,6 +455,15 @@ mod tests {
             (shape(&[4, 5]), "0,2:-".to_owned())
         );
         assert!(parse("").unwrap().is_none());
+        // Odd, and taken by TensorFlow 2.21 too.
+        for text in ["+4 5 -:+0,2", "4\t 5 -:0,\t2", "4 5 -:-0,2", "4 5 -::0,,2:"] {
+            let (full, slice) = parse(text).unwrap().unwrap();
+            assert_eq!(
+                (full, slice.to_string()),
+                (shape(&[4, 5]), "-:0,2".to_owned()),
+                "{text}"
+            );
+        }
         for text in [
             "4",
             "4 5 0,2",

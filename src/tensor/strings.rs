@@ -1,5 +1,5 @@
 use std::fmt;
-use std::ops::Index;
+use std::ops::{Index, Range};
 use std::sync::Arc;
 
 use prost::bytes::Bytes;
@@ -92,11 +92,10 @@ impl Strings {
         }
     }
 
-    /// Returns the `length` elements from `start` on, sharing the arena, or `None` if there are not
-    /// so many.
-    pub(crate) fn range(&self, start: usize, length: usize) -> Option<Strings> {
-        let ends = self.ends.get(start..start.checked_add(length)?)?;
-        let from = self.start(start)?;
+    /// Returns the elements at these indices, sharing the arena, or `None` if there are not so many.
+    pub(crate) fn range(&self, indices: Range<usize>) -> Option<Strings> {
+        let from = self.start(indices.start)?;
+        let ends = self.ends.get(indices)?;
         let to = ends.last().copied().unwrap_or(from);
         Some(Strings {
             ends: Arc::new(ends.iter().map(|end| end - from).collect()),
@@ -251,9 +250,9 @@ mod tests {
     fn equality_is_of_elements() {
         let whole: Strings = ["x", "ab", "c"].into_iter().collect();
         let part: Strings = ["ab", "c"].into_iter().collect();
-        assert_eq!(whole.range(1, 2), Some(part));
-        assert_eq!(whole.range(3, 0), Some(Strings::default()));
-        assert_eq!(whole.range(2, 2), None);
+        assert_eq!(whole.range(1..3), Some(part));
+        assert_eq!(whole.range(3..3), Some(Strings::default()));
+        assert_eq!(whole.range(2..4), None);
         assert_ne!(whole, ["xa", "b", "c"].into_iter().collect());
     }
 

@@ -1,10 +1,11 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use prost::bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::tensor::slice::{Runs, copy_region};
+use crate::tensor::slice::{Run, Runs, copy_region};
 use crate::tensor::{DType, Element, Shape, Strings, TensorSlice};
 
 /// Holds the values of a tensor: a [`DType`], a [`Shape`] and shared bytes.
@@ -309,42 +310,21 @@ impl Tensor {
     ///
     /// `InvalidArgument` if the slice does not lie within the shape.
     pub fn slice(&self, slice: &TensorSlice) -> Result<Tensor> {
-        let (part, shape) = (slice.resolve(&self.shape)?, slice.shape_in(&self.shape)?);
-        let whole: Vec<(u64, u64)> = self.shape.dims().iter().map(|dim| (0, *dim)).collect();
+        let cut = Cut {
+            whole: TensorSlice::full(self.shape.rank()).resolve(&self.shape)?,
+            part: slice.resolve(&self.shape)?,
+            shape: slice.shape_in(&self.shape)?,
+        };
         let data = match &self.data {
-            Data::Dense(bytes) => Data::Dense(self.cut_bytes(bytes, &whole, &part, &shape)?),
-            Data::Strings(elements) => Data::Strings(cut_strings(elements, &whole, &part)?),
-            Data::Opaque(elements) => Data::Opaque(cut_strings(elements, &whole, &part)?),
+            Data::Dense(bytes) => Data::Dense(cut.bytes(bytes, dense_size(self.dtype)?)?),
+            Data::Strings(elements) => Data::Strings(cut.strings(elements)?),
+            Data::Opaque(elements) => Data::Opaque(cut.strings(elements)?),
         };
         Ok(Tensor {
             dtype: self.dtype,
-            shape,
+            shape: cut.shape,
             data,
         })
-    }
-
-    fn cut_bytes(
-        &self,
-        bytes: &Bytes,
-        whole: &[(u64, u64)],
-        part: &[(u64, u64)],
-        shape: &Shape,
-    ) -> Result<Bytes> {
-        let size = dense_size(self.dtype)?;
-        // What is cut from bytes in memory is no longer than they are.
-        let length = shape.elements() as usize * size;
-        match Runs::new(whole, part)?.next() {
-            None => Ok(Bytes::new()),
-            Some(run) if run.length == shape.elements() => {
-                let start = run.source as usize * size;
-                Ok(bytes.slice(start..start + length))
-            }
-            Some(_) => {
-                let mut cut = vec![0; length];
-                copy_region(bytes, whole, &mut cut, part, size)?;
-                Ok(cut.into())
-            }
-        }
     }
 }
 
@@ -360,25 +340,41 @@ impl fmt::Debug for Tensor {
     }
 }
 
-fn cut_strings(elements: &Strings, whole: &[(u64, u64)], part: &[(u64, u64)]) -> Result<Strings> {
-    let mut runs = Runs::new(whole, part)?;
-    let Some(first) = runs.next() else {
-        return Ok(Strings::default());
-    };
-    let run = |run: crate::tensor::slice::Run| {
-        elements
-            .range(run.source as usize, run.length as usize)
-            .ok_or_else(|| Error::invalid_argument("a slice reaches beyond its strings"))
-    };
-    let first = run(first)?;
-    let Some(second) = runs.next() else {
-        return Ok(first);
-    };
-    let parts = [Ok(first), run(second)]
-        .into_iter()
-        .chain(runs.map(run))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(parts.iter().flatten().collect())
+/// A box to cut from a tensor, with the box of all of it.
+///
+/// Indices of elements in memory fit `usize`.
+struct Cut {
+    whole: Vec<(u64, u64)>,
+    part: Vec<(u64, u64)>,
+    shape: Shape,
+}
+
+impl Cut {
+    fn bytes(&self, bytes: &Bytes, size: usize) -> Result<Bytes> {
+        if let Some(run) = self.in_one_run()? {
+            return Ok(bytes.slice(run.start * size..run.end * size));
+        }
+        let mut cut = vec![0; self.shape.elements() as usize * size];
+        copy_region(bytes, &self.whole, &mut cut, &self.part, size)?;
+        Ok(cut.into())
+    }
+
+    fn strings(&self, elements: &Strings) -> Result<Strings> {
+        if let Some(shared) = self.in_one_run()?.and_then(|run| elements.range(run)) {
+            return Ok(shared);
+        }
+        let indices = Runs::new(&self.whole, &self.part)?.flat_map(Run::source_indices);
+        Ok(indices.filter_map(|index| elements.get(index)).collect())
+    }
+
+    /// Returns the indices of the elements, if they lie one behind the other.
+    fn in_one_run(&self) -> Result<Option<Range<usize>>> {
+        Ok(match Runs::new(&self.whole, &self.part)?.next() {
+            None => Some(0..0),
+            Some(run) if run.length == self.shape.elements() => Some(run.source_indices()),
+            Some(_) => None,
+        })
+    }
 }
 
 fn convert(shape: impl TryInto<Shape, Error: Into<Error>>) -> Result<Shape> {
