@@ -75,7 +75,7 @@ def number(x, dtype):
     if isinstance(x, (int, np.integer)):
         return int(x)
     value = float(x)
-    # Only types that claim to be integers in everything but their Python class get here with whole numbers.
+    # int4 and its like are integers, but not numpy's.
     return int(value) if tf.dtypes.as_dtype(dtype).is_integer else repr(value)
 
 
@@ -116,7 +116,8 @@ def dump(prefix, name, source_values):
             source = source_values.get(name, {}).get(key)
             if not source or (source["dtype"], source["shape"]) != (number, row["shape"]):
                 raise
-            row.update(bytes=source["bytes"], sha256=source["sha256"], source="script", tensorflow_says=e.message.split(" [Op:")[0])
+            row.update({k: v for k, v in source.items() if k not in ("dtype", "shape")})
+            row.update(source="script", tensorflow_says=e.message.split("}} ")[-1].split(" [Op:")[0])
         yield row
 
 
