@@ -7,7 +7,7 @@ use prost::bytes::Bytes;
 
 use super::entry::{BundleEntry, Kind, Place};
 use super::key::piece_key;
-use super::payload::{swap_in_place, swap_width};
+use super::payload::{arena_tensor, swap_in_place, swap_width};
 use super::reader::BundleReader;
 use crate::error::{Error, Result};
 use crate::store::platform::Buffer;
@@ -117,7 +117,7 @@ impl<'r> Assembly<'r> {
         Ok(())
     }
 
-    /// Reads the pieces and puts them together.
+    /// Reads the pieces and puts them together. What is all of one piece stays a share of it.
     pub(crate) fn into_tensor(self) -> Result<Tensor> {
         if let [piece] = &self.pieces[..]
             && piece.region == self.region
@@ -125,6 +125,11 @@ impl<'r> Assembly<'r> {
             let tensor = piece.read(self.reader)?;
             return tensor.reshape(self.shape);
         }
+        self.into_owned_tensor()
+    }
+
+    /// Reads the pieces and puts them together in fresh memory.
+    pub(crate) fn into_owned_tensor(self) -> Result<Tensor> {
         match self.pieces.first().map(|piece| piece.place.kind) {
             Some(Kind::Strings | Kind::Variants) => self.strings(),
             Some(Kind::Dense { element_size }) => {
@@ -136,7 +141,7 @@ impl<'r> Assembly<'r> {
             None if self.entry.dtype().size().is_some() => {
                 Tensor::from_bytes(self.entry.dtype(), self.shape, Bytes::new())
             }
-            None => Tensor::from_arena(self.entry.dtype(), self.shape, Strings::default()),
+            None => arena_tensor(self.entry.dtype(), self.shape, Strings::default()),
         }
     }
 
@@ -182,11 +187,8 @@ impl<'r> Assembly<'r> {
                 }
             }
         }
-        Tensor::from_arena(
-            self.entry.dtype(),
-            self.shape,
-            elements.into_iter().collect(),
-        )
+        let elements = elements.into_iter().collect();
+        arena_tensor(self.entry.dtype(), self.shape, elements)
     }
 }
 

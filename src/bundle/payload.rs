@@ -5,7 +5,7 @@ use prost::bytes::Bytes;
 use super::entry::{BundleEntry, Kind};
 use super::header::Endianness;
 use crate::error::{Error, ErrorKind, Result};
-use crate::tensor::{DType, Strings, Tensor};
+use crate::tensor::{DType, Shape, Strings, Tensor};
 use crate::wire::{crc, varint};
 
 /// A tensor's bytes, with what is needed to read them.
@@ -34,7 +34,7 @@ impl Payload<'_> {
             Kind::Strings => {
                 let (strings, crc) =
                     read_strings(&self.bytes, shape.elements(), self.endianness, verify)?;
-                Ok((Tensor::from_arena(dtype, shape, strings)?, crc))
+                Ok((arena_tensor(dtype, shape, strings)?, crc))
             }
             Kind::Variants => {
                 if self.endianness == Endianness::Big {
@@ -43,9 +43,17 @@ impl Payload<'_> {
                     ));
                 }
                 let (variants, crc) = read_variants(&self.bytes, shape.elements())?;
-                Ok((Tensor::from_arena(dtype, shape, variants)?, crc))
+                Ok((arena_tensor(dtype, shape, variants)?, crc))
             }
         }
+    }
+}
+
+/// Makes a tensor of elements that have no fixed size.
+pub(crate) fn arena_tensor(dtype: DType, shape: Shape, elements: Strings) -> Result<Tensor> {
+    match dtype {
+        DType::STRING => Tensor::from_shared_strings(shape, elements),
+        _ => Tensor::from_opaque(dtype, shape, elements),
     }
 }
 
@@ -249,7 +257,7 @@ mod tests {
 
     #[test]
     fn real_string_payloads() {
-        let x127 = [&[0x7f, 0x60, 0x50, 0xf0, 0x77][..], &[b'x'; 127]].concat();
+        let x127 = [&[0x7f, 0x60, 0x50, 0xf7, 0x77][..], &[b'x'; 127]].concat();
         let x128 = [&[0x80, 0x01, 0x67, 0x20, 0x73, 0xa8][..], &[b'x'; 128]].concat();
         let cases: [(&[u8], &[&[u8]], u32); 7] = [
             (&[0xd8, 0xea, 0x82, 0xa2], &[], 0x640c_c1f6),

@@ -308,14 +308,16 @@ impl BundleReader {
     /// As for [`tensor`](Self::tensor).
     pub fn read_of(&self, key: impl AsRef<[u8]>, entry: &BundleEntry) -> Result<Tensor> {
         let key = key.as_ref();
-        if entry.is_partitioned() {
-            let tensor = self.tensor_of(key, entry)?;
-            return Ok(tensor.to_owned_memory());
-        }
-        let tensor = entry.place(&self.header).and_then(|place| {
-            let payload = self.shards.copy(place)?;
-            self.tensor_from(entry, place, payload)
-        });
+        let tensor = match entry.is_partitioned() {
+            true => {
+                let whole = TensorSlice::full(entry.shape().rank());
+                Assembly::plan(self, key, entry, &whole).and_then(Assembly::into_owned_tensor)
+            }
+            false => entry.place(&self.header).and_then(|place| {
+                let payload = self.shards.copy(place)?;
+                self.tensor_from(entry, place, payload)
+            }),
+        };
         tensor.map_err(|error| self.for_tensor(error, key))
     }
 

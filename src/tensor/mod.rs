@@ -39,7 +39,7 @@ pub use dtype::DType;
 pub use element::Element;
 pub use shape::{Dimension, PartialShape, Shape};
 pub use slice::{Extent, TensorSlice};
-pub use statistics::Statistics;
 pub(crate) use slice::{Runs, copy_region};
+pub use statistics::Statistics;
 pub use strings::Strings;
 pub use tensor::Tensor;
