@@ -19,6 +19,7 @@
 //! | `strings` | [`Strings`], the elements of a string tensor in one arena |
 //! | `element` | [`Element`], the Rust types that elements are read and written as |
 //! | `tensor` | [`Tensor`] |
+//! | `tensor_proto` | a tensor from a `TensorProto`, and back |
 //! | `numeric` | elements of every numeric dtype as `f64`, and small floating-point formats back |
 //! | `statistics` | [`Statistics`], the range and moments of a tensor's values |
 
@@ -34,6 +35,7 @@ mod strings;
     reason = "the floor is named for its main type"
 )]
 mod tensor;
+mod tensor_proto;
 
 pub use dtype::DType;
 pub use element::Element;

@@ -1,6 +1,8 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
+use crate::proto::TensorShapeProto;
+use crate::proto::tensor_shape_proto::Dim;
 
 /// The size of a tensor in each dimension: TensorFlow's `TensorShape`.
 ///
@@ -53,7 +55,6 @@ impl Shape {
     ///
     /// `Unsupported` beyond 254 dimensions, `Malformed` if a dimension is negative or a product of
     /// leading dimensions exceeds `i64::MAX`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the floors above"))]
     pub(crate) fn stored(dims: &[i64]) -> Result<Shape> {
         let dims: Vec<u64> = dims
             .iter()
@@ -64,6 +65,22 @@ impl Shape {
             })
             .collect::<Result<_>>()?;
         Shape::checked(&dims, Error::malformed)
+    }
+
+    /// Reads the shape of a tensor that is stored, which has no unknown parts. An unknown rank counts
+    /// as a scalar, as it does for TensorFlow; names of dimensions are left out.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` beyond 254 dimensions, `Malformed` if a dimension is negative or a product of
+    /// leading dimensions exceeds `i64::MAX`.
+    pub fn from_proto(proto: &TensorShapeProto) -> Result<Shape> {
+        Shape::stored(&sizes(proto))
+    }
+
+    /// Makes the message of this shape.
+    pub fn to_proto(&self) -> TensorShapeProto {
+        PartialShape::from(self).to_proto()
     }
 
     fn checked(dims: &[u64], fault: fn(String) -> Error) -> Result<Shape> {
@@ -235,7 +252,6 @@ impl PartialShape {
     ///
     /// `Unsupported` beyond 254 dimensions, `Malformed` if a dimension is less than −1 or the known
     /// dimensions multiply to more than `i64::MAX`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the floors above"))]
     pub(crate) fn stored(dims: &[i64]) -> Result<PartialShape> {
         let dims = dims
             .iter()
@@ -247,6 +263,36 @@ impl PartialShape {
             })
             .collect::<Result<_>>()?;
         PartialShape::checked(dims, Error::malformed)
+    }
+
+    /// Reads the shape of a signature, node or other thing of which parts may be unknown; names of
+    /// dimensions are left out.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` beyond 254 dimensions, `Malformed` if a dimension is less than −1 or the known
+    /// dimensions multiply to more than `i64::MAX`.
+    pub fn from_proto(proto: &TensorShapeProto) -> Result<PartialShape> {
+        if proto.unknown_rank {
+            return Ok(PartialShape::UNKNOWN);
+        }
+        PartialShape::stored(&sizes(proto))
+    }
+
+    /// Makes the message of this shape.
+    pub fn to_proto(&self) -> TensorShapeProto {
+        let dims = self.to_signed();
+        TensorShapeProto {
+            unknown_rank: dims.is_none(),
+            dim: dims
+                .unwrap_or_default()
+                .into_iter()
+                .map(|size| Dim {
+                    size,
+                    ..Default::default()
+                })
+                .collect(),
+        }
     }
 
     fn checked(dims: Box<[Option<u64>]>, fault: fn(String) -> Error) -> Result<PartialShape> {
@@ -411,6 +457,10 @@ dimension!(i32 i64 u32 u64 usize);
 
 mod private {
     pub trait Sealed {}
+}
+
+fn sizes(proto: &TensorShapeProto) -> Vec<i64> {
+    proto.dim.iter().map(|dim| dim.size).collect()
 }
 
 fn check_rank(rank: usize) -> Result<()> {

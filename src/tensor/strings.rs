@@ -39,7 +39,6 @@ impl Strings {
     ///
     /// `Malformed` if an end lies before the one before it, or the last is not the length of
     /// `bytes`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the floors above"))]
     pub(crate) fn from_parts(ends: Vec<u64>, bytes: Bytes) -> Result<Strings> {
         if !ends.is_sorted() {
             return Err(Error::malformed("the ends of strings descend"));
