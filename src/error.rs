@@ -12,7 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// bundle reader the tensor's key, the store the file. What was said first, closest to the fault,
 /// stays. An `Error` is one pointer wide.
 ///
-/// ```ignore
+/// ```
 /// # use savedmodel::{BundleReader, ErrorKind};
 /// let error = BundleReader::open("no/such/variables").unwrap_err();
 /// assert!(matches!(error.kind(), ErrorKind::NotFound { .. }));

@@ -15,7 +15,7 @@ use crate::table;
 /// if let Some((key, entry)) = listing.get(0) {
 ///     println!("{}: {}", key.escape_ascii(), entry?.shape());
 /// }
-/// # savedmodel::Result::Ok(())
+/// # Ok::<(), savedmodel::Error>(())
 /// ```
 pub struct Listing {
     chunks: Vec<Buffer>,

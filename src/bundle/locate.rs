@@ -17,7 +17,7 @@ use crate::store::{Blob, Store};
 ///
 /// let prefix = locate_bundle(vectors)?; // the only bundle in that directory
 /// assert!(prefix.ends_with("b"));
-/// # savedmodel::Result::Ok(())
+/// # Ok::<(), savedmodel::Error>(())
 /// ```
 ///
 /// # Errors

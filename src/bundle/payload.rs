@@ -259,7 +259,8 @@ mod tests {
     fn real_string_payloads() {
         let x127 = [&[0x7f, 0x60, 0x50, 0xf7, 0x77][..], &[b'x'; 127]].concat();
         let x128 = [&[0x80, 0x01, 0x67, 0x20, 0x73, 0xa8][..], &[b'x'; 128]].concat();
-        let cases: [(&[u8], &[&[u8]], u32); 7] = [
+        type Case<'a> = (&'a [u8], &'a [&'a [u8]], u32);
+        let cases: [Case<'_>; 7] = [
             (&[0xd8, 0xea, 0x82, 0xa2], &[], 0x640c_c1f6),
             (&[0x00, 0xa6, 0x7b, 0x11, 0x3a], &[b""], 0xbe07_67bd),
             (b"\x05\xd9\xc6\x9c\x43hello", &[b"hello"], 0x29c0_e0ec),

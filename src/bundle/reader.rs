@@ -43,8 +43,8 @@ use crate::tensor::{Tensor, TensorSlice};
 ///     let (key, entry) = item?;
 ///     println!("{key}: {} {}", entry.dtype(), entry.shape());
 /// }
-/// assert_eq!(*bundle.tensor("DT_INT32")?.values::<i32>()?, [-2147483648, -1, 2147483647]);
-/// # savedmodel::Result::Ok(())
+/// assert_eq!(*bundle.tensor("DT_INT32")?.values::<i32>()?, [1, -2, 2147483647]);
+/// # Ok::<(), savedmodel::Error>(())
 /// ```
 pub struct BundleReader {
     table: table::Reader,

@@ -30,7 +30,7 @@
 //!
 //! let blob = Remote.open("variables.index")?;
 //! assert_eq!(blob.read(7, 2)?, [7, 7][..]);
-//! # savedmodel::Result::Ok(())
+//! # Ok::<(), savedmodel::Error>(())
 //! ```
 
 mod blob;

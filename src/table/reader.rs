@@ -26,7 +26,7 @@ use crate::store::Blob;
 /// while let Some((key, value)) = cursor.next_entry()? {
 ///     println!("{}: {} bytes", key.escape_ascii(), value.len());
 /// }
-/// # savedmodel::Result::Ok(())
+/// # Ok::<(), savedmodel::Error>(())
 /// ```
 pub struct Reader {
     file: Blob,
@@ -129,11 +129,17 @@ impl Reader {
     /// `Malformed` or `ChecksumMismatch` if the block that would hold the key is damaged.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
         let slot = self.slot_for(key);
-        if slot == self.slots.len() {
-            return Ok(None);
+        if slot < self.slots.len() {
+            let block = self.sound_block(slot)?;
+            if let Some(value) = block.find(key)? {
+                return Ok(Some(block.contents().slice(value)));
+            }
         }
-        let block = self.sound_block(slot)?;
-        Ok(block.find(key)?.map(|value| block.contents().slice(value)))
+        // The block before could hold it too, if the index is wrong about its last key.
+        if let Some(before) = slot.checked_sub(1) {
+            self.sound_block(before)?;
+        }
+        Ok(None)
     }
 
     /// Starts a walk before the first entry.

@@ -34,6 +34,7 @@ pub(crate) fn combine(a: u32, b: u32, b_len: u64) -> u32 {
 const MASK_DELTA: u32 = 0xa282_ead8;
 
 /// Turns a checksum into the form in which TensorFlow stores it beside the bytes it covers.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the bundle writer"))]
 #[inline]
 pub(crate) fn mask(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(MASK_DELTA)
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn both_kernels_agree_wherever_the_bytes_are_cut() {
-        let bytes: Vec<u8> = (0..5000u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..5000u32).map(|i| ((i * i) >> 3) as u8).collect();
         let whole = crc32c::crc32c(&bytes);
         assert_eq!(crc32c(&bytes), whole);
         for cut in [0, 1, 7, 255, 1023, 1024, 1025, 3000, 4999, 5000] {

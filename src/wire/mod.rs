@@ -20,7 +20,7 @@
 //!         _ => {} // an unknown field, or a known one of another wire type
 //!     }
 //! }
-//! # savedmodel::Result::Ok(())
+//! # Ok::<(), savedmodel::Error>(())
 //! ```
 
 pub(crate) mod crc;

@@ -40,7 +40,7 @@ pub(crate) fn read_unsigned(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (number, rest) = rest.split_at_checked(len.into())?;
     let value = number
         .iter()
-        .fold(0, |value, &byte| value << 8 | u64::from(byte));
+        .fold(0, |value, &byte| (value << 8) | u64::from(byte));
     Some((value, rest))
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn read_signed(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let (number, rest) = bytes.split_at_checked(len)?;
     let mut bits: i128 = if negative { -1 } else { 0 };
     for &byte in number {
-        bits = bits << 8 | i128::from(byte);
+        bits = (bits << 8) | i128::from(byte);
     }
     let value = bits ^ (((1i128 << len) - 1) << (7 * len));
     Some((i64::try_from(value).ok()?, rest))

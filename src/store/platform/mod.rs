@@ -18,8 +18,6 @@ use unix as native;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use native::{map, read_at};
-#[expect(unused_imports, reason = "the bundle writer's")]
-pub(crate) use native::{preallocate, sync_directory};
 
 #[cfg(test)]
 pub(crate) use tests::TestDirectory;
