@@ -196,9 +196,10 @@ impl fmt::Display for Error {
     }
 }
 
+/// Shows the message: it is what `fn main() -> Result<()>` prints.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Error({self})")
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -1,4 +1,38 @@
-//! Reads TensorFlow's SavedModel format in pure Rust.
+//! Reads TensorFlow's SavedModel format in pure Rust, without TensorFlow.
+//!
+//! A SavedModel is a directory: the program in `saved_model.pb`, the variables in a
+//! [tensor bundle](bundle) under `variables/`, assets, a fingerprint. A checkpoint is a tensor bundle
+//! alone. This version reads bundles, and has the messages of all files.
+//!
+//! ```
+//! use savedmodel::BundleReader;
+//!
+//! let bundle = BundleReader::open("tests/fixtures/keras3_saved/variables/variables")?;
+//! for item in bundle.entries() {
+//!     let (key, entry) = item?;
+//!     println!("{key}: {} {}", entry.dtype(), entry.shape());
+//! }
+//! let kernel = bundle.tensor("_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE")?;
+//! assert_eq!(kernel.shape().dims(), [4, 6]);
+//! println!("{:?}", kernel.values::<f32>()?.first());
+//! # Ok::<(), savedmodel::Error>(())
+//! ```
+//!
+//! | what | where |
+//! |---|---|
+//! | variables and checkpoints | [`BundleReader`], [`bundle`] |
+//! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
+//! | where bytes come from | [`store`] |
+//! | protobuf messages, lazy and lossless | [`wire`] |
+//! | protobuf messages, decoded | [`proto`] |
+//! | the index's file format | [`table`] |
+//!
+//! Files may be damaged or hostile: every function that reads them answers an [`Error`] that names
+//! the file, the byte and the tensor, and takes no more memory than the file explains.
+//!
+//! # Features
+//!
+//! `cli` builds the command line tool `savedmodel`. The library is the same with and without.
 
 pub mod bundle;
 mod error;
@@ -15,3 +49,8 @@ pub use tensor::{
     DType, Dimension, Element, Extent, PartialShape, Shape, Statistics, Strings, Tensor,
     TensorSlice,
 };
+
+/// The examples of the README, so that they are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

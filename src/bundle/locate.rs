@@ -66,7 +66,7 @@ fn locate_in(directory: &Path) -> Result<PathBuf> {
     match &prefixes[..] {
         [prefix] => Ok(directory.join(prefix)),
         [] => {
-            let error = Error::not_found("tensor bundle in this directory").in_file(directory);
+            let error = Error::not_found("tensor bundle").in_file(directory);
             Err(match directory.join("saved_model.pb").is_file() {
                 true => error.remedy("it is a SavedModel without `variables/variables.index`"),
                 false => error,
