@@ -7,7 +7,10 @@ pub(crate) fn shortest(value: f64) -> String {
 
 /// Shows a number in six digits, for a column that eyes compare.
 pub(crate) fn brief(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
         return format!("{value}");
     }
     let rounded = format!("{value:.5e}");
@@ -102,7 +105,7 @@ mod tests {
     #[test]
     fn six_digits() {
         for (value, text) in [
-            (0.0, "0"),
+            (-0.0, "0"),
             (1.0, "1"),
             (-0.1f32 as f64, "-0.1"),
             (123456.7, "123457"),
