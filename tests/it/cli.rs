@@ -270,6 +270,25 @@ fn keys_select() {
 }
 
 #[test]
+fn near_names_are_found_by_any_part() {
+    for (key, near) in [
+        ("moving_maen", "model/_operations/2/moving_mean/"),
+        (
+            "model/_operations/2/moving_mean",
+            "model/_operations/2/moving_mean/",
+        ),
+        (
+            "optimizer/iterations/.ATTRIBUTES/VARIABLE_VALUE",
+            "optimizer/_iterations/",
+        ),
+    ] {
+        let (code, _, err) = run(&["fixtures/keras3_ckpt", key]);
+        assert_eq!(code, 1);
+        assert!(err.contains(&format!("did you mean `{near}")), "{err}");
+    }
+}
+
+#[test]
 fn slices() {
     let args = |slice| {
         [
