@@ -56,6 +56,9 @@ impl Shape {
     /// `Unsupported` beyond 254 dimensions, `Malformed` if a dimension is negative or a product of
     /// leading dimensions exceeds `i64::MAX`.
     pub(crate) fn stored(dims: &[i64]) -> Result<Shape> {
+        if let Some(shape) = Shape::short(dims) {
+            return Ok(shape);
+        }
         let dims: Vec<u64> = dims
             .iter()
             .map(|&dim| {
@@ -65,6 +68,22 @@ impl Shape {
             })
             .collect::<Result<_>>()?;
         Shape::checked(&dims, Error::malformed)
+    }
+
+    /// Makes a shape that is held without an allocation, as nearly every one is; `None` if it is
+    /// not, or if it is no shape.
+    #[inline]
+    pub(crate) fn short(dims: &[i64]) -> Option<Shape> {
+        let mut inline = [0; INLINE_RANK];
+        let mut product = 1i64;
+        for (place, &dim) in inline.get_mut(..dims.len())?.iter_mut().zip(dims) {
+            *place = u64::try_from(dim).ok()?;
+            product = product.checked_mul(dim)?;
+        }
+        Some(Shape(Dims::Inline {
+            rank: dims.len() as u8,
+            dims: inline,
+        }))
     }
 
     /// Reads the shape of a tensor that is stored, which has no unknown parts. An unknown rank counts
@@ -96,6 +115,7 @@ impl Shape {
     }
 
     /// Returns the dimensions, outermost first.
+    #[inline]
     pub fn dims(&self) -> &[u64] {
         match &self.0 {
             Dims::Inline { rank, dims } => &dims[..usize::from(*rank)],
@@ -109,6 +129,7 @@ impl Shape {
     }
 
     /// Returns the number of elements: the product of the dimensions, at most `i64::MAX`.
+    #[inline]
     pub fn elements(&self) -> u64 {
         self.dims().iter().product()
     }
