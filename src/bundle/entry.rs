@@ -20,7 +20,7 @@ pub struct BundleEntry {
 impl BundleEntry {
     /// Reads an entry. Numbers that cannot be are refused by [`Self::place`], so that a listing can
     /// show them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         match Self::decode_usual(bytes) {
             Some(entry) => Ok(entry),
@@ -30,8 +30,8 @@ impl BundleEntry {
 
     /// Reads an entry as every writer so far leaves it: fields in order, none twice, a shape of few
     /// dimensions, no slices. `None` for any other, sound or not.
-    #[inline]
-    fn decode_usual(bytes: &[u8]) -> Option<Self> {
+    #[inline(always)]
+    pub(crate) fn decode_usual(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let dtype = take_varint(&mut rest, 0x08)?;
         let shape = match *rest {
@@ -61,6 +61,7 @@ impl BundleEntry {
         })
     }
 
+    #[cold]
     fn decode_any(bytes: &[u8]) -> Result<Self> {
         let mut entry = BundleEntry {
             dtype: DType::INVALID,
@@ -209,7 +210,7 @@ pub(crate) enum Kind {
 }
 
 /// Takes the varint behind `tag`, or 0 if another field stands there.
-#[inline]
+#[inline(always)]
 fn take_varint(rest: &mut &[u8], tag: u8) -> Option<u64> {
     match *rest {
         [first, after @ ..] if *first == tag => {
@@ -222,9 +223,10 @@ fn take_varint(rest: &mut &[u8], tag: u8) -> Option<u64> {
 }
 
 /// Reads a shape of few dimensions, each as 12, length, 08, varint.
-#[inline]
+#[inline(always)]
 fn read_usual_shape(bytes: &[u8]) -> Option<Shape> {
-    let mut dims = [0; 4];
+    // Not an array under an index: this stays in registers, and so does the entry.
+    let (mut a, mut b, mut c, mut d) = (0, 0, 0, 0);
     let mut rank = 0;
     let mut rest = bytes;
     while let [0x12, len, 0x08, ref after @ ..] = *rest {
@@ -232,12 +234,18 @@ fn read_usual_shape(bytes: &[u8]) -> Option<Shape> {
         if usize::from(len) != size_len + 1 {
             return None;
         }
-        *dims.get_mut(rank)? = size as i64;
+        match rank {
+            0 => a = size,
+            1 => b = size,
+            2 => c = size,
+            3 => d = size,
+            _ => return None,
+        }
         rank += 1;
         rest = &after[size_len..];
     }
     match rest.is_empty() {
-        true => Shape::short(&dims[..rank]),
+        true => Shape::short(rank, [a, b, c, d]),
         false => None,
     }
 }

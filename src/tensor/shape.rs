@@ -56,9 +56,6 @@ impl Shape {
     /// `Unsupported` beyond 254 dimensions, `Malformed` if a dimension is negative or a product of
     /// leading dimensions exceeds `i64::MAX`.
     pub(crate) fn stored(dims: &[i64]) -> Result<Shape> {
-        if let Some(shape) = Shape::short(dims) {
-            return Ok(shape);
-        }
         let dims: Vec<u64> = dims
             .iter()
             .map(|&dim| {
@@ -70,20 +67,21 @@ impl Shape {
         Shape::checked(&dims, Error::malformed)
     }
 
-    /// Makes a shape that is held without an allocation, as nearly every one is; `None` if it is
-    /// not, or if it is no shape.
-    #[inline]
-    pub(crate) fn short(dims: &[i64]) -> Option<Shape> {
-        let mut inline = [0; INLINE_RANK];
-        let mut product = 1i64;
-        for (place, &dim) in inline.get_mut(..dims.len())?.iter_mut().zip(dims) {
-            *place = u64::try_from(dim).ok()?;
-            product = product.checked_mul(dim)?;
+    /// Makes a shape of the first `rank` of these dimensions, the others being 0, without an
+    /// allocation; `None` if it is no shape.
+    #[inline(always)]
+    pub(crate) fn short(rank: u8, dims: [u64; INLINE_RANK]) -> Option<Shape> {
+        let mut product = 1u64;
+        for (i, &dim) in dims.iter().enumerate() {
+            if i < usize::from(rank) {
+                product = product
+                    .checked_mul(dim)
+                    .filter(|product| *product <= i64::MAX as u64)?;
+                // Behind a 0 any number would do for the product, a negative one too.
+                i64::try_from(dim).ok()?;
+            }
         }
-        Some(Shape(Dims::Inline {
-            rank: dims.len() as u8,
-            dims: inline,
-        }))
+        Some(Shape(Dims::Inline { rank, dims }))
     }
 
     /// Reads the shape of a tensor that is stored, which has no unknown parts. An unknown rank counts
