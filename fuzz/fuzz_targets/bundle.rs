@@ -71,13 +71,13 @@ fuzz_target!(|input: &[u8]| {
                 assert_eq!(bundle.read_of(&key, &entry).unwrap(), *tensor);
                 let whole = TensorSlice::full(entry.shape().rank());
                 match bundle.slice(&key, &whole) {
-                    Ok(slice) => assert_eq!(slice, *tensor),
+                    Ok(slice) => assert!(slice == *tensor || !sound_index),
                     Err(error) => assert!(!sound_index, "{error}"),
                 }
                 if let Some(bytes) = tensor.bytes() {
                     let mut out = vec![0; bytes.len()];
                     match bundle.read_into(&key, &mut out) {
-                        Ok(()) => assert_eq!(out, bytes),
+                        Ok(()) => assert!(out == bytes || !sound_index),
                         Err(error) => assert!(!sound_index, "{error}"),
                     }
                 }
@@ -88,7 +88,8 @@ fuzz_target!(|input: &[u8]| {
                 let size = entry.dtype().size().unwrap_or(0) as u64;
                 let len = entry.shape().elements().saturating_mul(size);
                 if len < 1 << 16 {
-                    assert!(bundle.read_into(&key, &mut vec![0; len as usize]).is_err());
+                    let read = bundle.read_into(&key, &mut vec![0; len as usize]);
+                    assert!(read.is_err() || !sound_index);
                 }
             }
         }

@@ -37,15 +37,19 @@ fuzz_target!(|input: &[u8]| {
         assert!(error.offset().is_some(), "{error}");
     }
     for (i, (key, value)) in entries.iter().enumerate().take(1000) {
-        // Of a damaged table some blocks can be walked up to the damage but not searched.
+        // Of a damaged table some blocks can be walked up to the damage but not searched, and an
+        // index that is wrong about several blocks leads a search astray.
         match table.get(key) {
-            Ok(found) => assert_eq!(found.as_deref(), Some(&value[..])),
+            Ok(found) => assert!(found.is_some_and(|found| found == *value) || walk.is_err()),
             Err(error) => assert!(walk.is_err(), "{error}"),
         }
         if let Ok(mut cursor) = table.cursor_at(key) {
             for entry in &entries[i..] {
                 match cursor.next_entry() {
-                    Ok(found) => assert_eq!(found, Some((&entry.0[..], &entry.1[..]))),
+                    Ok(found) => {
+                        let same = found == Some((&entry.0[..], &entry.1[..]));
+                        assert!(same || walk.is_err());
+                    }
                     Err(error) => {
                         assert!(walk.is_err(), "{error}");
                         break;

@@ -115,7 +115,7 @@ impl BundleOptions {
             .map_err(|error| in_index(locate::no_index(error, &*store, prefix)))?;
         let table = table::Reader::new(blob.clone()).map_err(|error| {
             in_index(match locate::foreign_kind(&blob) {
-                Some(kind) => error.remedy(kind),
+                Some(kind) => error.better_remedy(kind),
                 None => error,
             })
         })?;
@@ -141,8 +141,9 @@ impl BundleOptions {
 
 fn read_header(table: &table::Reader) -> Result<Header> {
     let mut cursor = table.cursor();
-    match cursor.next_entry()? {
-        Some((b"", value)) => Header::decode(value).map_err(|error| Error::at(error, 0)),
+    cursor.advance()?;
+    match cursor.current() {
+        Some((b"", value)) => Header::decode(value).map_err(|error| error.shifted(cursor.offset())),
         _ => Err(Error::malformed(
             "the table has no header under the empty key, so it is no index of a tensor bundle",
         )
@@ -352,10 +353,11 @@ impl BundleReader {
         }
         if entry.is_partitioned() {
             let whole = TensorSlice::full(entry.shape().rank());
-            return Assembly::plan(self, key, entry, &whole)?.copy_into(out);
+            Assembly::plan(self, key, entry, &whole)?.copy_into(out)?;
+        } else {
+            let place = entry.place(&self.header)?;
+            assemble::read_into(self, entry, place, out)?;
         }
-        let place = entry.place(&self.header)?;
-        assemble::read_into(self, entry, place, out)?;
         match entry.dtype() {
             crate::tensor::DType::BOOL if out.iter().any(|&byte| byte > 1) => {
                 Err(Error::malformed("a boolean is neither 0 nor 1"))
@@ -387,15 +389,31 @@ impl BundleReader {
     ///
     /// # Errors
     ///
-    /// The first fault of any tensor, as for [`tensor`](Self::tensor).
+    /// The first fault of any tensor, as for [`tensor`](Self::tensor); `TooLarge` if tensors overlap
+    /// in their shards so much that they take many times as much memory.
     pub fn read_all(&self) -> Result<Vec<(Key, Tensor)>> {
-        let entries = self.entries().collect::<Result<Vec<_>>>()?;
+        let entries = self
+            .entries()
+            .map(|item| {
+                let (key, entry) = item?;
+                if !entry.is_partitioned() {
+                    let place = entry.place(&self.header);
+                    place.map_err(|error| self.for_tensor(error, &key))?;
+                }
+                Ok((key, entry))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut total = 0;
         let mut tensors: Vec<Option<Tensor>> = vec![None; entries.len()];
         let mut small = Vec::new();
         for (i, (key, entry)) in entries.iter().enumerate() {
             match self.small_place(entry) {
                 Some(place) => small.push((place, i)),
-                None => tensors[i] = Some(self.read_of(key, entry)?),
+                None => {
+                    let tensor = self.read_of(key, entry)?;
+                    self.add_to(&mut total, &tensor)?;
+                    tensors[i] = Some(tensor);
+                }
             }
         }
         if !small.is_sorted_by_key(|(place, _)| (place.shard, place.offset)) {
@@ -415,7 +433,11 @@ impl BundleReader {
                 (end, count) = (reaches, count + 1);
             }
             let (span, others) = rest.split_at(count);
-            self.read_span(first, end, span, &entries, &mut tensors)?;
+            self.read_span((first.offset, end), span, &entries, |i, tensor| {
+                self.add_to(&mut total, &tensor)?;
+                tensors[i] = Some(tensor);
+                Ok(())
+            })?;
             rest = others;
         }
         Ok(entries
@@ -423,6 +445,18 @@ impl BundleReader {
             .zip(tensors)
             .filter_map(|((key, _), tensor)| Some((key, tensor?)))
             .collect())
+    }
+
+    /// Adds the memory of a tensor to that of all before it.
+    fn add_to(&self, total: &mut u64, tensor: &Tensor) -> Result<()> {
+        let ends = tensor
+            .strings()
+            .or(tensor.opaque())
+            .map_or(0, |strings| strings.len() * 8);
+        *total += tensor.byte_len() + ends as u64;
+        self.shards
+            .check_total(*total)
+            .map_err(|error| self.in_index(error))
     }
 
     /// Returns the place of a tensor that is read along with its neighbours.
@@ -439,22 +473,24 @@ impl BundleReader {
 
     fn read_span(
         &self,
-        first: &Place,
-        end: u64,
+        (start, end): (u64, u64),
         span: &[(Place, usize)],
         entries: &[(Key, BundleEntry)],
-        tensors: &mut [Option<Tensor>],
+        mut keep: impl FnMut(usize, Tensor) -> Result<()>,
     ) -> Result<()> {
+        let Some((first, _)) = span.first() else {
+            return Ok(());
+        };
         let blob = self.shards.open(first.shard)?;
-        let mut buffer = Buffer::new(end - first.offset)?;
-        blob.read_into(first.offset, &mut buffer)
+        let mut buffer = Buffer::new(end - start)?;
+        blob.read_into(start, &mut buffer)
             .map_err(|error| error.in_file(self.shards.path(first.shard)))?;
         let bytes = buffer.into_bytes();
         for (place, i) in span {
             let (key, entry) = &entries[*i];
             // Every place of a span lies between its ends.
-            let start = (place.offset - first.offset) as usize;
-            let payload = bytes.slice(start..start + place.size as usize);
+            let at = (place.offset - start) as usize;
+            let payload = bytes.slice(at..at + place.size as usize);
             let crc = match (place.kind, self.shards.verifies()) {
                 (Kind::Dense { .. }, true) => crate::wire::crc::crc32c(&payload),
                 _ => 0,
@@ -462,7 +498,7 @@ impl BundleReader {
             let tensor = self
                 .tensor_from(entry, *place, (payload, crc))
                 .map_err(|error| self.for_tensor(error, key))?;
-            tensors[*i] = Some(tensor);
+            keep(*i, tensor)?;
         }
         Ok(())
     }
@@ -494,8 +530,10 @@ impl BundleReader {
         if key.is_empty() {
             return Ok(None);
         }
-        match self.table.get(key)? {
-            Some(value) => BundleEntry::decode(&value).map(Some),
+        match self.table.find(key)? {
+            Some((value, offset)) => BundleEntry::decode(&value)
+                .map(Some)
+                .map_err(|error| error.shifted(offset)),
             None => Ok(None),
         }
     }
@@ -525,9 +563,8 @@ impl BundleReader {
         let (tensor, crc) = payload
             .into_tensor(place.kind, self.shards.verifies())
             .map_err(|error| {
-                error
-                    .shifted(place.offset)
-                    .in_file(self.shards.path(place.shard))
+                self.shards
+                    .in_shard(error.shifted(place.offset), place.shard)
             })?;
         self.shards.compare(entry.crc32c(), crc, place)?;
         Ok(tensor)

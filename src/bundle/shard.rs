@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,13 +32,26 @@ const PIECE: usize = 256 << 10;
 /// What one thread takes at a time from a large tensor.
 const PART: usize = 16 << 20;
 
+#[derive(Debug, Default)]
+struct Open {
+    blobs: HashMap<u32, Blob>,
+    /// Every shard that was ever open.
+    seen: HashSet<u32>,
+    /// Their lengths together.
+    seen_len: u64,
+}
+
+/// How many times the shards' length all tensors together may take. Tensors that do not overlap
+/// take it once, or nine times if all are empty strings, whose lengths need eight bytes in memory.
+const MAX_OVERLAP: u64 = 32;
+
 /// The data files of a bundle.
 #[derive(Debug)]
 pub(crate) struct Shards {
     store: Arc<dyn Store>,
     prefix: String,
     count: u32,
-    open: Mutex<HashMap<u32, Blob>>,
+    open: Mutex<Open>,
     checksums: Checksums,
     threads: usize,
 }
@@ -77,7 +90,7 @@ impl Shards {
     /// Opens a shard, or returns the one that is open.
     pub(crate) fn open(&self, shard: u32) -> Result<Blob> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(blob) = open.get(&shard) {
+        if let Some(blob) = open.blobs.get(&shard) {
             return Ok(blob.clone());
         }
         let blob = self.store.open(&self.name(shard)).map_err(|error| {
@@ -86,11 +99,30 @@ impl Shards {
                 self.count
             ))
         })?;
-        if open.len() == MAX_OPEN {
-            open.clear();
+        if open.blobs.len() == MAX_OPEN {
+            open.blobs.clear();
         }
-        open.insert(shard, blob.clone());
+        open.blobs.insert(shard, blob.clone());
+        if open.seen.insert(shard) {
+            open.seen_len = open.seen_len.saturating_add(blob.len());
+        }
         Ok(blob)
+    }
+
+    /// Refuses to go on when tensors took far more memory, or would take far more work, than the
+    /// shards opened so far have bytes: their entries all point at the same ones.
+    pub(crate) fn check_total(&self, total: u64) -> Result<()> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = open.seen_len.saturating_mul(MAX_OVERLAP);
+        if total <= limit {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::TooLarge {
+            what: "all tensors together, which overlap in their shards".to_owned(),
+            size: total,
+            limit,
+        })
+        .remedy("read tensors one by one instead"))
     }
 
     /// Returns a tensor's bytes as they are stored: a share of what is mapped or in memory, or read
@@ -144,7 +176,9 @@ impl Shards {
                     place.size,
                     blob.len()
                 ));
-                Err(self.explain(error.at(place.offset), place.shard, blob))
+                Err(self
+                    .in_shard(error.at(place.offset), place.shard)
+                    .remedy("the shard is cut short: copy it again from its source"))
             }
         }
     }
@@ -210,25 +244,26 @@ impl Shards {
         if self.checksums == Checksums::Skip || stored == computed {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::ChecksumMismatch {
+        let error = Error::new(ErrorKind::ChecksumMismatch {
             what: format!("the tensor's {} bytes", place.size),
             stored,
             computed,
-        })
-        .at(place.offset)
-        .in_file(self.path(place.shard)))
+        });
+        Err(self.in_shard(error.at(place.offset), place.shard))
     }
 
     pub(crate) fn verifies(&self) -> bool {
         self.checksums == Checksums::Verify
     }
 
-    /// Adds the file's name to an error, and what the file is if it is no shard.
-    fn explain(&self, error: Error, shard: u32, blob: &Blob) -> Error {
+    /// Adds the file's name to an error of its contents, and what the file is if it is no shard.
+    #[cold]
+    pub(crate) fn in_shard(&self, error: Error, shard: u32) -> Error {
         let error = error.in_file(self.path(shard));
-        match super::locate::foreign_kind(blob) {
-            Some(kind) => error.remedy(kind),
-            None => error.remedy("the shard is cut short: copy it again from its source"),
+        let blob = self.open(shard).ok();
+        match blob.as_ref().and_then(super::locate::foreign_kind) {
+            Some(kind) => error.better_remedy(kind),
+            None => error,
         }
     }
 }

@@ -77,7 +77,8 @@ impl Blob {
             Source::Bytes(bytes) => Ok(bytes.slice(offset as usize..end as usize)),
             Source::Ranged(ranged) => {
                 let mut buffer = Buffer::new(len)?;
-                (ranged.read)(offset, &mut buffer)?;
+                (ranged.read)(offset, &mut buffer)
+                    .map_err(|error| Error::from(error).at(offset))?;
                 Ok(buffer.into_bytes())
             }
         }
@@ -92,7 +93,9 @@ impl Blob {
         let end = self.check(offset, out.len() as u64)?;
         match &self.0 {
             Source::Bytes(bytes) => out.copy_from_slice(&bytes[offset as usize..end as usize]),
-            Source::Ranged(ranged) => (ranged.read)(offset, out)?,
+            Source::Ranged(ranged) => {
+                (ranged.read)(offset, out).map_err(|error| Error::from(error).at(offset))?;
+            }
         }
         Ok(())
     }

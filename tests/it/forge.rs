@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use savedmodel::store::MemoryStore;
 
-pub fn varint(mut value: u64) -> Vec<u8> {
+pub(crate) fn varint(mut value: u64) -> Vec<u8> {
     let mut out = Vec::new();
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -33,17 +33,17 @@ fn read_varint(bytes: &[u8], position: &mut usize) -> Option<u64> {
     None
 }
 
-pub fn masked(crc: u32) -> u32 {
+pub(crate) fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-pub fn masked_crc(bytes: &[u8]) -> u32 {
+pub(crate) fn masked_crc(bytes: &[u8]) -> u32 {
     masked(crc32c::crc32c(bytes))
 }
 
 /// A block under construction, entry by entry, honest or not.
 #[derive(Default)]
-pub struct Block {
+pub(crate) struct Block {
     bytes: Vec<u8>,
     restarts: Vec<u32>,
     last: Vec<u8>,
@@ -51,7 +51,7 @@ pub struct Block {
 
 impl Block {
     /// Appends an entry that says of itself what it is told to say.
-    pub fn raw(&mut self, shared: u32, own: &[u8], value: &[u8]) {
+    pub(crate) fn raw(&mut self, shared: u32, own: &[u8], value: &[u8]) {
         self.bytes.extend(varint(shared.into()));
         self.bytes.extend(varint(own.len() as u64));
         self.bytes.extend(varint(value.len() as u64));
@@ -59,19 +59,19 @@ impl Block {
         self.bytes.extend_from_slice(value);
     }
 
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.restarts.push(self.bytes.len() as u32);
         self.last.clear();
     }
 
-    pub fn add(&mut self, key: &[u8], value: &[u8]) {
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) {
         let same = key.iter().zip(&self.last).take_while(|(a, b)| a == b);
         let shared = same.count();
         self.raw(shared as u32, &key[shared..], value);
         self.last = key.to_vec();
     }
 
-    pub fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         if self.restarts.is_empty() {
             self.restarts.push(0);
         }
@@ -84,7 +84,7 @@ impl Block {
 }
 
 /// A block of these entries with a restart before each `interval`th.
-pub fn block<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+pub(crate) fn block<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     entries: impl IntoIterator<Item = (K, V)>,
     interval: usize,
 ) -> Vec<u8> {
@@ -99,20 +99,20 @@ pub fn block<K: AsRef<[u8]>, V: AsRef<[u8]>>(
 }
 
 /// Place and size of a block, as an index block has them.
-pub fn handle(offset: usize, size: usize) -> Vec<u8> {
+pub(crate) fn handle(offset: usize, size: usize) -> Vec<u8> {
     [varint(offset as u64), varint(size as u64)].concat()
 }
 
 /// A table file under construction.
 #[derive(Default)]
-pub struct Table {
-    pub bytes: Vec<u8>,
-    pub index: Vec<(Vec<u8>, Vec<u8>)>,
+pub(crate) struct Table {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) index: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Table {
     /// Appends a block as it is with its trailer; returns its handle.
-    pub fn put(&mut self, contents: &[u8], compression: u8) -> Vec<u8> {
+    pub(crate) fn put(&mut self, contents: &[u8], compression: u8) -> Vec<u8> {
         let place = handle(self.bytes.len(), contents.len());
         let start = self.bytes.len();
         self.bytes.extend_from_slice(contents);
@@ -123,18 +123,18 @@ impl Table {
     }
 
     /// Appends a data block, all keys of which are up to `separator`.
-    pub fn data(&mut self, separator: &[u8], contents: &[u8], compression: u8) {
+    pub(crate) fn data(&mut self, separator: &[u8], contents: &[u8], compression: u8) {
         let place = self.put(contents, compression);
         self.index.push((separator.to_vec(), place));
     }
 
-    pub fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         let index = block(std::mem::take(&mut self.index), 1);
         self.finish_with(&index, 0)
     }
 
     /// Ends the file with an index block of one's own.
-    pub fn finish_with(mut self, index: &[u8], compression: u8) -> Vec<u8> {
+    pub(crate) fn finish_with(mut self, index: &[u8], compression: u8) -> Vec<u8> {
         let metaindex = self.put(&Block::default().finish(), 0);
         let index = self.put(index, compression);
         let mut footer = [metaindex, index].concat();
@@ -146,17 +146,19 @@ impl Table {
 }
 
 /// A table of these entries, which are in key order, in one block as TensorFlow lays it out.
-pub fn table<K: AsRef<[u8]>, V: AsRef<[u8]>>(entries: impl IntoIterator<Item = (K, V)>) -> Vec<u8> {
+pub(crate) fn table<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+    entries: impl IntoIterator<Item = (K, V)>,
+) -> Vec<u8> {
     let mut table = Table::default();
     table.data(&[0xff; 9], &block(entries, 16), 0);
     table.finish()
 }
 
-pub fn field(number: u64, value: i64) -> Vec<u8> {
+pub(crate) fn field(number: u64, value: i64) -> Vec<u8> {
     [varint(number << 3), varint(value as u64)].concat()
 }
 
-pub fn bytes_field(number: u64, value: &[u8]) -> Vec<u8> {
+pub(crate) fn bytes_field(number: u64, value: &[u8]) -> Vec<u8> {
     [
         &varint(number << 3 | 2)[..],
         &varint(value.len() as u64),
@@ -165,27 +167,27 @@ pub fn bytes_field(number: u64, value: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-pub fn header(num_shards: i64) -> Vec<u8> {
+pub(crate) fn header(num_shards: i64) -> Vec<u8> {
     [field(1, num_shards), bytes_field(3, &[0x08, 0x01])].concat()
 }
 
 /// What an index says of a tensor.
 #[derive(Clone, Default)]
-pub struct Entry {
-    pub dtype: i64,
-    pub dims: Vec<i64>,
-    pub shard: i64,
-    pub offset: i64,
-    pub size: i64,
-    pub crc: u32,
-    pub slices: Vec<Slice>,
+pub(crate) struct Entry {
+    pub(crate) dtype: i64,
+    pub(crate) dims: Vec<i64>,
+    pub(crate) shard: i64,
+    pub(crate) offset: i64,
+    pub(crate) size: i64,
+    pub(crate) crc: u32,
+    pub(crate) slices: Vec<Slice>,
 }
 
 /// Start and length in each dimension; `None` for all of it.
-pub type Slice = Vec<Option<(i64, i64)>>;
+pub(crate) type Slice = Vec<Option<(i64, i64)>>;
 
 impl Entry {
-    pub fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let dims: Vec<u8> = self
             .dims
             .iter()
@@ -218,7 +220,7 @@ impl Entry {
 }
 
 /// The key of a piece of a partitioned tensor. Numbers are small, names without 00 and ff.
-pub fn piece_key(name: &[u8], slice: &[Option<(i64, i64)>]) -> Vec<u8> {
+pub(crate) fn piece_key(name: &[u8], slice: &[Option<(i64, i64)>]) -> Vec<u8> {
     let mut key = vec![0];
     key.extend_from_slice(name);
     key.extend([0, 1]);
@@ -246,9 +248,9 @@ fn ordered(number: i64) -> Vec<u8> {
 }
 
 /// A bundle under construction.
-pub struct Bundle {
-    pub entries: BTreeMap<Vec<u8>, Vec<u8>>,
-    pub shards: Vec<Vec<u8>>,
+pub(crate) struct Bundle {
+    pub(crate) entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) shards: Vec<Vec<u8>>,
 }
 
 impl Default for Bundle {
@@ -258,7 +260,7 @@ impl Default for Bundle {
 }
 
 impl Bundle {
-    pub fn of_shards(shards: impl Into<Vec<Vec<u8>>>) -> Self {
+    pub(crate) fn of_shards(shards: impl Into<Vec<Vec<u8>>>) -> Self {
         let shards = shards.into();
         Bundle {
             entries: [(Vec::new(), header(shards.len() as i64))].into(),
@@ -266,13 +268,13 @@ impl Bundle {
         }
     }
 
-    pub fn entry(&mut self, key: impl AsRef<[u8]>, entry: &Entry) -> &mut Self {
+    pub(crate) fn entry(&mut self, key: impl AsRef<[u8]>, entry: &Entry) -> &mut Self {
         self.entries.insert(key.as_ref().to_vec(), entry.encode());
         self
     }
 
     /// Adds a tensor and its bytes, with their checksum.
-    pub fn dense(
+    pub(crate) fn dense(
         &mut self,
         key: impl AsRef<[u8]>,
         dtype: i64,
@@ -294,16 +296,16 @@ impl Bundle {
         )
     }
 
-    pub fn index(&self) -> Vec<u8> {
+    pub(crate) fn index(&self) -> Vec<u8> {
         table(&self.entries)
     }
 
-    pub fn store(&self) -> MemoryStore {
+    pub(crate) fn store(&self) -> MemoryStore {
         self.store_with(self.index())
     }
 
     /// Puts the shards beside an index of one's own.
-    pub fn store_with(&self, index: Vec<u8>) -> MemoryStore {
+    pub(crate) fn store_with(&self, index: Vec<u8>) -> MemoryStore {
         let mut store = MemoryStore::new();
         store.insert("b.index", index);
         for (i, shard) in self.shards.iter().enumerate() {
@@ -316,7 +318,7 @@ impl Bundle {
 
 /// The payload of a string tensor with its two checksums: the bytes, and the masked one of the
 /// entry.
-pub fn string_payload(strings: &[&[u8]]) -> (Vec<u8>, u32) {
+pub(crate) fn string_payload(strings: &[&[u8]]) -> (Vec<u8>, u32) {
     let (mut payload, mut crc) = (Vec::new(), 0);
     for string in strings {
         payload.extend(varint(string.len() as u64));
@@ -334,7 +336,7 @@ pub fn string_payload(strings: &[&[u8]]) -> (Vec<u8>, u32) {
 
 /// Puts right the magic number and the checksums of all blocks that a table leads to, as far as it
 /// can be followed.
-pub fn reseal(table: &mut [u8]) {
+pub(crate) fn reseal(table: &mut [u8]) {
     let Some(footer) = table.len().checked_sub(48) else {
         return;
     };

@@ -1,4 +1,6 @@
 //! Integration tests.
 
+mod corrupt;
+mod forge;
 mod proto;
 mod vectors;
