@@ -2,5 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod corrupt;
+mod forge;
 mod proto;
 mod vectors;
