@@ -136,7 +136,7 @@ pub(crate) fn assert_none(faults: &[String]) {
 }
 
 /// All files below a directory whose names end so, as paths relative to it.
-fn files_below(directory: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Vec<PathBuf> {
+pub(crate) fn files_below(directory: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories = vec![directory.to_owned()];
     while let Some(inside) = directories.pop() {

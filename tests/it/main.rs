@@ -2,6 +2,7 @@
 
 mod answers;
 mod fixtures;
+mod interop;
 mod proto;
 mod tensor_protos;
 mod vectors;
