@@ -4,5 +4,10 @@
 mod cli;
 mod corrupt;
 mod forge;
+mod answers;
+mod fixtures;
+mod interop;
+mod layers;
 mod proto;
+mod tensor_protos;
 mod vectors;
