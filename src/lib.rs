@@ -23,6 +23,7 @@
 //! | variables and checkpoints | [`BundleReader`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | where bytes come from | [`store`] |
+//! | TFRecord files | [`record`] |
 //! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |
@@ -39,6 +40,7 @@ pub mod bundle;
 mod error;
 pub mod op;
 pub mod proto;
+pub mod record;
 pub mod store;
 pub mod table;
 mod tensor;
