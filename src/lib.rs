@@ -24,6 +24,7 @@
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | where bytes come from | [`store`] |
 //! | TFRecord files | [`record`] |
+//! | `tf.Example`, and what a model expects in them | [`example`] |
 //! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |
@@ -38,6 +39,7 @@
 
 pub mod bundle;
 mod error;
+pub mod example;
 pub mod op;
 pub mod proto;
 pub mod record;
