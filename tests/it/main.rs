@@ -1,18 +1,17 @@
 //! Integration tests.
 
+mod answers;
 #[cfg(feature = "cli")]
 mod cli;
 mod corrupt;
-mod forge;
-mod answers;
+mod examples;
 mod fixtures;
+mod forge;
 mod interop;
 mod layers;
-mod proto;
-mod tensor_protos;
-mod examples;
 mod op_facts;
 mod proto;
 mod records;
+mod tensor_protos;
 mod tensorflow;
 mod vectors;
