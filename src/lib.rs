@@ -36,6 +36,7 @@
 
 pub mod bundle;
 mod error;
+pub mod model;
 pub mod proto;
 pub mod store;
 pub mod table;
@@ -44,6 +45,7 @@ pub mod wire;
 
 pub use bundle::{BundleEntry, BundleReader};
 pub use error::{Error, ErrorKind, Result};
+pub use model::{MetaGraph, SavedModel, Signature, TensorInfo};
 pub use prost::bytes::Bytes;
 pub use tensor::{
     DType, Dimension, Element, Extent, PartialShape, Shape, Statistics, Strings, Tensor,
