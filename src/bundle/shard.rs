@@ -1,7 +1,8 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use prost::bytes::Bytes;
 
@@ -26,6 +27,9 @@ pub enum Checksums {
 /// How many shards are kept open. Bundles with more exist, and processes have a limit.
 const MAX_OPEN: usize = 256;
 
+/// How many of them are found without taking turns and without counting who uses them.
+const FIRST: u32 = 64;
+
 /// Bytes are copied and summed in pieces that stay in a core's own cache between the two.
 const PIECE: usize = 256 << 10;
 
@@ -38,6 +42,9 @@ pub(crate) struct Shards {
     store: Arc<dyn Store>,
     prefix: String,
     count: u32,
+    /// The first shards; nearly always all of them.
+    first: Box<[OnceLock<Blob>]>,
+    /// Any others.
     open: Mutex<HashMap<u32, Blob>>,
     checksums: Checksums,
     threads: usize,
@@ -55,6 +62,7 @@ impl Shards {
             store,
             prefix,
             count,
+            first: (0..count.min(FIRST)).map(|_| OnceLock::new()).collect(),
             open: Mutex::default(),
             checksums,
             threads,
@@ -75,26 +83,45 @@ impl Shards {
     }
 
     /// Opens a shard, or returns the one that is open.
-    pub(crate) fn open(&self, shard: u32) -> Result<Blob> {
+    #[inline]
+    pub(crate) fn open(&self, shard: u32) -> Result<Cow<'_, Blob>> {
+        match self.first.get(shard as usize) {
+            Some(slot) => match slot.get() {
+                Some(blob) => Ok(Cow::Borrowed(blob)),
+                None => {
+                    let blob = self.open_file(shard)?;
+                    Ok(Cow::Borrowed(slot.get_or_init(|| blob)))
+                }
+            },
+            None => self.open_other(shard).map(Cow::Owned),
+        }
+    }
+
+    fn open_other(&self, shard: u32) -> Result<Blob> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(blob) = open.get(&shard) {
             return Ok(blob.clone());
         }
-        let blob = self.store.open(&self.name(shard)).map_err(|error| {
-            Error::from(error).in_file(self.path(shard)).remedy(format!(
-                "the index needs shard {shard} of {}: copy the data files along with the index",
-                self.count
-            ))
-        })?;
-        if open.len() == MAX_OPEN {
+        let blob = self.open_file(shard)?;
+        if open.len() == MAX_OPEN - FIRST as usize {
             open.clear();
         }
         open.insert(shard, blob.clone());
         Ok(blob)
     }
 
+    fn open_file(&self, shard: u32) -> Result<Blob> {
+        self.store.open(&self.name(shard)).map_err(|error| {
+            Error::from(error).in_file(self.path(shard)).remedy(format!(
+                "the index needs shard {shard} of {}: copy the data files along with the index",
+                self.count
+            ))
+        })
+    }
+
     /// Returns a tensor's bytes as they are stored: a share of what is mapped or in memory, or read
     /// into fresh memory. Those of elements without bytes are found without a shard.
+    #[inline]
     pub(crate) fn share(&self, place: Place) -> Result<(Bytes, u32)> {
         if place.size == 0 {
             return Ok((Bytes::new(), 0));
@@ -135,6 +162,7 @@ impl Shards {
     }
 
     /// Proves that a place lies in its shard, before memory is taken for it.
+    #[inline]
     fn check_range(&self, place: Place, blob: &Blob) -> Result<()> {
         match place.offset.checked_add(place.size) {
             Some(end) if end <= blob.len() => Ok(()),
@@ -152,6 +180,11 @@ impl Shards {
     fn fill(&self, blob: &Blob, place: Place, out: &mut [u8]) -> Result<u32> {
         self.check_range(place, blob)?;
         let in_shard = |error: Error| error.in_file(self.path(place.shard));
+        if out.len() <= PART || self.threads == 1 {
+            return self
+                .fill_part(blob, place.kind, place.offset, out)
+                .map_err(in_shard);
+        }
         let parts: Vec<_> = out
             .chunks_mut(PART)
             .map(|part| Mutex::new((part, Ok(0))))
@@ -206,17 +239,23 @@ impl Shards {
     }
 
     /// Compares a checksum with the one in the entry.
+    #[inline]
     pub(crate) fn compare(&self, stored: u32, computed: u32, place: Place) -> Result<()> {
         if self.checksums == Checksums::Skip || stored == computed {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::ChecksumMismatch {
+        Err(self.mismatch(stored, computed, place))
+    }
+
+    #[cold]
+    fn mismatch(&self, stored: u32, computed: u32, place: Place) -> Error {
+        Error::new(ErrorKind::ChecksumMismatch {
             what: format!("the tensor's {} bytes", place.size),
             stored,
             computed,
         })
         .at(place.offset)
-        .in_file(self.path(place.shard)))
+        .in_file(self.path(place.shard))
     }
 
     pub(crate) fn verifies(&self) -> bool {

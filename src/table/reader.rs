@@ -308,6 +308,12 @@ impl<'t> Cursor<'t> {
         Some((&self.walk.key, value))
     }
 
+    /// Says whether the walk stands on the entry under the empty key.
+    #[inline]
+    pub(crate) fn is_on_empty_key(&self) -> bool {
+        self.walk.key.is_empty() && self.value.is_some()
+    }
+
     /// Returns where in the file the value of the current entry stands.
     pub(crate) fn offset(&self) -> u64 {
         match (self.block, &self.value) {

@@ -1,4 +1,7 @@
 //! Integration tests.
 
+#[cfg(feature = "cli")]
+mod cli;
+mod model;
 mod proto;
 mod vectors;
