@@ -23,6 +23,9 @@
 //! | variables and checkpoints | [`BundleReader`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | where bytes come from | [`store`] |
+//! | TFRecord files | [`record`] |
+//! | `tf.Example`, and what a model expects in them | [`example`] |
+//! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |
 //! | the index's file format | [`table`] |
@@ -36,8 +39,11 @@
 
 pub mod bundle;
 mod error;
+pub mod example;
 pub mod model;
+pub mod op;
 pub mod proto;
+pub mod record;
 pub mod store;
 pub mod table;
 mod tensor;

@@ -1,7 +1,7 @@
 use super::header::Header;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Extent, Shape, TensorSlice};
-use crate::wire::{Message, Value, crc, varint};
+use crate::wire::{Field, Message, Value, crc, varint};
 
 /// What the index says of one tensor: its dtype, its shape and where its bytes are.
 ///
@@ -77,12 +77,16 @@ impl BundleEntry {
             let field = field?;
             match (field.number(), field.value()) {
                 (1, Value::Varint(value)) => entry.dtype = DType::from_number(value as i32),
-                (2, Value::Bytes(shape)) => entry.shape = read_shape(shape)?,
+                (2, Value::Bytes(_)) => {
+                    if let Some(shape) = field.message() {
+                        entry.shape = read_shape(shape)?;
+                    }
+                }
                 (3, Value::Varint(value)) => entry.shard_id = value as i32,
                 (4, Value::Varint(value)) => entry.offset = value as i64,
                 (5, Value::Varint(value)) => entry.size = value as i64,
                 (6, Value::Fixed32(value)) => entry.masked_crc32c = value,
-                (7, Value::Bytes(slice)) => entry.slices.push(read_slice(slice)?),
+                (7, Value::Bytes(_)) => entry.slices.push(read_slice(&field)?),
                 _ => {}
             }
         }
@@ -251,14 +255,15 @@ fn read_usual_shape(bytes: &[u8]) -> Option<Shape> {
 }
 
 /// Reads a `TensorShapeProto`. Names of dimensions are passed over, as TensorFlow does here.
-fn read_shape(bytes: &[u8]) -> Result<Shape> {
+fn read_shape(shape: Message<'_>) -> Result<Shape> {
     let mut dims = Vec::new();
-    for field in Message::new(bytes).fields() {
+    for field in shape.fields() {
         let field = field?;
-        let (2, Value::Bytes(dim)) = (field.number(), field.value()) else {
+        let (2, Value::Bytes(_), Some(dim)) = (field.number(), field.value(), field.message())
+        else {
             continue;
         };
-        let size = match Message::new(dim).last(1)?.map(|field| field.value()) {
+        let size = match dim.last(1)?.map(|field| field.value()) {
             Some(Value::Varint(size)) => size as i64,
             _ => 0,
         };
@@ -267,20 +272,29 @@ fn read_shape(bytes: &[u8]) -> Result<Shape> {
     Shape::stored(&dims)
 }
 
-fn read_slice(bytes: &[u8]) -> Result<TensorSlice> {
+/// As many dimensions as a [`Shape`] can have.
+const MAX_SLICE_RANK: usize = 254;
+
+fn read_slice(field: &Field<'_>) -> Result<TensorSlice> {
     let mut extents = Vec::new();
-    for field in Message::new(bytes).fields() {
+    for field in field.message().into_iter().flat_map(Message::fields) {
         let field = field?;
-        if let (1, Value::Bytes(extent)) = (field.number(), field.value()) {
+        if let (1, Value::Bytes(_), Some(extent)) = (field.number(), field.value(), field.message())
+        {
             extents.push(read_extent(extent)?);
+            if extents.len() > MAX_SLICE_RANK {
+                return Err(Error::malformed(
+                    "a slice of more dimensions than any tensor has",
+                ));
+            }
         }
     }
     Ok(TensorSlice::new(extents))
 }
 
-fn read_extent(bytes: &[u8]) -> Result<Extent> {
+fn read_extent(extent: Message<'_>) -> Result<Extent> {
     let (mut start, mut length) = (0, None);
-    for field in Message::new(bytes).fields() {
+    for field in extent.fields() {
         let field = field?;
         match (field.number(), field.value()) {
             (1, Value::Varint(value)) => start = value as i64,

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint_state::latest_checkpoint;
 use super::reader::BundleReader;
-use crate::error::{Error, ErrorKind, Result, likeness, nearest};
+use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::store::{Blob, Store};
 
 /// Finds the prefix of the bundle that a path means.
@@ -191,25 +191,15 @@ const MAX_SEARCHED: usize = 50_000;
 
 /// Returns the names that come closest to one that is not there, best first.
 pub(crate) fn near_keys(bundle: &BundleReader, key: &[u8]) -> Vec<String> {
-    let wanted = String::from_utf8_lossy(key);
     let names = bundle
         .entries()
         .take(MAX_SEARCHED)
         .filter_map(|item| Some(item.ok()?.0.to_string()));
-    nearest(names, |name| {
-        let stem = name
-            .strip_suffix("/.ATTRIBUTES/VARIABLE_VALUE")
-            .unwrap_or(name);
-        let last = stem.rsplit('/').next().unwrap_or(stem);
-        match stem.ends_with(&*wanted) && !wanted.is_empty() {
-            true => 1.0,
-            // People leave out the end, the beginning, or nothing.
-            false => [name, stem, last]
-                .map(|part| likeness(part, &wanted))
-                .into_iter()
-                .fold(0.0, f64::max),
-        }
-    })
+    nearest(
+        &String::from_utf8_lossy(key),
+        names,
+        "/.ATTRIBUTES/VARIABLE_VALUE",
+    )
 }
 
 #[cfg(test)]

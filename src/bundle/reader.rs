@@ -116,7 +116,7 @@ impl BundleOptions {
             .map_err(|error| in_index(locate::no_index(error, &*store, prefix)))?;
         let table = table::Reader::new(blob.clone()).map_err(|error| {
             in_index(match locate::foreign_kind(&blob) {
-                Some(kind) => error.remedy(kind),
+                Some(kind) => error.better_remedy(kind),
                 None => error,
             })
         })?;
@@ -142,8 +142,9 @@ impl BundleOptions {
 
 fn read_header(table: &table::Reader) -> Result<Header> {
     let mut cursor = table.cursor();
-    match cursor.next_entry()? {
-        Some((b"", value)) => Header::decode(value).map_err(|error| Error::at(error, 0)),
+    cursor.advance()?;
+    match cursor.current() {
+        Some((b"", value)) => Header::decode(value).map_err(|error| error.shifted(cursor.offset())),
         _ => Err(Error::malformed(
             "the table has no header under the empty key, so it is no index of a tensor bundle",
         )
@@ -380,10 +381,11 @@ impl BundleReader {
         }
         if entry.is_partitioned() {
             let whole = TensorSlice::full(entry.shape().rank());
-            return Assembly::plan(self, key, entry, &whole)?.copy_into(out);
+            Assembly::plan(self, key, entry, &whole)?.copy_into(out)?;
+        } else {
+            let place = entry.place(&self.header)?;
+            assemble::read_into(self, entry, place, out)?;
         }
-        let place = entry.place(&self.header)?;
-        assemble::read_into(self, entry, place, out)?;
         match entry.dtype() {
             crate::tensor::DType::BOOL if out.iter().any(|&byte| byte > 1) => {
                 Err(Error::malformed("a boolean is neither 0 nor 1"))
@@ -415,9 +417,20 @@ impl BundleReader {
     ///
     /// # Errors
     ///
-    /// The first fault of any tensor, as for [`tensor`](Self::tensor).
+    /// The first fault of any tensor, as for [`tensor`](Self::tensor); `TooLarge` if tensors overlap
+    /// in their shards so much that they take many times as much memory.
     pub fn read_all(&self) -> Result<Vec<(Key, Tensor)>> {
-        let entries = self.entries().collect::<Result<Vec<_>>>()?;
+        let entries = self
+            .entries()
+            .map(|item| {
+                let (key, entry) = item?;
+                if !entry.is_partitioned() {
+                    let place = entry.place(&self.header);
+                    place.map_err(|error| self.for_tensor(error, &key))?;
+                }
+                Ok((key, entry))
+            })
+            .collect::<Result<Vec<_>>>()?;
         let mut small: Vec<(Place, usize)> = entries
             .iter()
             .enumerate()
@@ -450,24 +463,37 @@ impl BundleReader {
             rest = others;
         }
         drop(small);
+        let mut total = 0;
         let tensors = entries
             .into_iter()
             .zip(shares)
             .map(|((key, entry), share)| {
-                let Some(span) = spans.get(share.span) else {
-                    let tensor = self.read_of(&key, &entry)?;
-                    return Ok((key, tensor));
+                let tensor = match spans.get(share.span) {
+                    Some(span) => entry
+                        .place(&self.header)
+                        .and_then(|place| {
+                            let bytes = span.slice(share.start..share.start + place.size as usize);
+                            self.tensor_from(&entry, place, (bytes, share.crc))
+                        })
+                        .map_err(|error| self.for_tensor(error, &key))?,
+                    None => self.read_of(&key, &entry)?,
                 };
-                let tensor = entry
-                    .place(&self.header)
-                    .and_then(|place| {
-                        let bytes = span.slice(share.start..share.start + place.size as usize);
-                        self.tensor_from(&entry, place, (bytes, share.crc))
-                    })
-                    .map_err(|error| self.for_tensor(error, &key))?;
+                self.add_to(&mut total, &tensor)?;
                 Ok((key, tensor))
             });
         tensors.collect()
+    }
+
+    /// Adds the memory of a tensor to that of all before it.
+    fn add_to(&self, total: &mut u64, tensor: &Tensor) -> Result<()> {
+        let ends = tensor
+            .strings()
+            .or(tensor.opaque())
+            .map_or(0, |strings| strings.len() * 8);
+        *total += tensor.byte_len() + ends as u64;
+        self.shards
+            .check_total(*total)
+            .map_err(|error| self.in_index(error))
     }
 
     /// Returns the place of a tensor that is read along with its neighbours.
@@ -529,8 +555,10 @@ impl BundleReader {
         if key.is_empty() {
             return Ok(None);
         }
-        match self.table.get(key)? {
-            Some(value) => BundleEntry::decode(&value).map(Some),
+        match self.table.find(key)? {
+            Some((value, offset)) => BundleEntry::decode(&value)
+                .map(Some)
+                .map_err(|error| error.shifted(offset)),
             None => Ok(None),
         }
     }
@@ -574,9 +602,8 @@ impl BundleReader {
 
     #[cold]
     fn in_shard(&self, error: Error, place: Place) -> Error {
-        error
-            .shifted(place.offset)
-            .in_file(self.shards.path(place.shard))
+        self.shards
+            .in_shard(error.shifted(place.offset), place.shard)
     }
 
     fn assemble(&self, key: &[u8], entry: &BundleEntry, slice: &TensorSlice) -> Result<Tensor> {

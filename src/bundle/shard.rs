@@ -1,7 +1,7 @@
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use prost::bytes::Bytes;
@@ -36,6 +36,17 @@ const PIECE: usize = 256 << 10;
 /// What one thread takes at a time from a large tensor.
 const PART: usize = 16 << 20;
 
+#[derive(Debug, Default)]
+struct Open {
+    blobs: HashMap<u32, Blob>,
+    /// Every one that was ever open.
+    seen: HashSet<u32>,
+}
+
+/// How many times the shards' length all tensors together may take. Tensors that do not overlap
+/// take it once, or nine times if all are empty strings, whose lengths need eight bytes in memory.
+const MAX_OVERLAP: u64 = 32;
+
 /// The data files of a bundle.
 #[derive(Debug)]
 pub(crate) struct Shards {
@@ -45,7 +56,9 @@ pub(crate) struct Shards {
     /// The first shards; nearly always all of them.
     first: Box<[OnceLock<Blob>]>,
     /// Any others.
-    open: Mutex<HashMap<u32, Blob>>,
+    open: Mutex<Open>,
+    /// The lengths of all shards that were ever open, together.
+    seen_len: AtomicU64,
     checksums: Checksums,
     threads: usize,
 }
@@ -64,6 +77,7 @@ impl Shards {
             count,
             first: (0..count.min(FIRST)).map(|_| OnceLock::new()).collect(),
             open: Mutex::default(),
+            seen_len: AtomicU64::new(0),
             checksums,
             threads,
         }
@@ -90,7 +104,11 @@ impl Shards {
                 Some(blob) => Ok(Cow::Borrowed(blob)),
                 None => {
                     let blob = self.open_file(shard)?;
-                    Ok(Cow::Borrowed(slot.get_or_init(|| blob)))
+                    let len = blob.len();
+                    if slot.set(blob.clone()).is_ok() {
+                        self.seen_len.fetch_add(len, Ordering::Relaxed);
+                    }
+                    Ok(Cow::Owned(blob))
                 }
             },
             None => self.open_other(shard).map(Cow::Owned),
@@ -99,14 +117,17 @@ impl Shards {
 
     fn open_other(&self, shard: u32) -> Result<Blob> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(blob) = open.get(&shard) {
+        if let Some(blob) = open.blobs.get(&shard) {
             return Ok(blob.clone());
         }
         let blob = self.open_file(shard)?;
-        if open.len() == MAX_OPEN - FIRST as usize {
-            open.clear();
+        if open.blobs.len() == MAX_OPEN - FIRST as usize {
+            open.blobs.clear();
         }
-        open.insert(shard, blob.clone());
+        open.blobs.insert(shard, blob.clone());
+        if open.seen.insert(shard) {
+            self.seen_len.fetch_add(blob.len(), Ordering::Relaxed);
+        }
         Ok(blob)
     }
 
@@ -117,6 +138,24 @@ impl Shards {
                 self.count
             ))
         })
+    }
+
+    /// Refuses to go on when tensors took far more memory, or would take far more work, than the
+    /// shards opened so far have bytes: their entries all point at the same ones.
+    pub(crate) fn check_total(&self, total: u64) -> Result<()> {
+        let limit = self
+            .seen_len
+            .load(Ordering::Relaxed)
+            .saturating_mul(MAX_OVERLAP);
+        if total <= limit {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::TooLarge {
+            what: "all tensors together, which overlap in their shards".to_owned(),
+            size: total,
+            limit,
+        })
+        .remedy("read tensors one by one instead"))
     }
 
     /// Returns a tensor's bytes as they are stored: a share of what is mapped or in memory, or read
@@ -172,7 +211,9 @@ impl Shards {
                     place.size,
                     blob.len()
                 ));
-                Err(self.explain(error.at(place.offset), place.shard, blob))
+                Err(self
+                    .in_shard(error.at(place.offset), place.shard)
+                    .remedy("the shard is cut short: copy it again from its source"))
             }
         }
     }
@@ -249,25 +290,26 @@ impl Shards {
 
     #[cold]
     fn mismatch(&self, stored: u32, computed: u32, place: Place) -> Error {
-        Error::new(ErrorKind::ChecksumMismatch {
+        let error = Error::new(ErrorKind::ChecksumMismatch {
             what: format!("the tensor's {} bytes", place.size),
             stored,
             computed,
-        })
-        .at(place.offset)
-        .in_file(self.path(place.shard))
+        });
+        self.in_shard(error.at(place.offset), place.shard)
     }
 
     pub(crate) fn verifies(&self) -> bool {
         self.checksums == Checksums::Verify
     }
 
-    /// Adds the file's name to an error, and what the file is if it is no shard.
-    fn explain(&self, error: Error, shard: u32, blob: &Blob) -> Error {
+    /// Adds the file's name to an error of its contents, and what the file is if it is no shard.
+    #[cold]
+    pub(crate) fn in_shard(&self, error: Error, shard: u32) -> Error {
         let error = error.in_file(self.path(shard));
-        match super::locate::foreign_kind(blob) {
-            Some(kind) => error.remedy(kind),
-            None => error.remedy("the shard is cut short: copy it again from its source"),
+        let blob = self.open(shard).ok();
+        match blob.and_then(|blob| super::locate::foreign_kind(&blob)) {
+            Some(kind) => error.better_remedy(kind),
+            None => error,
         }
     }
 }

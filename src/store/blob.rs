@@ -97,7 +97,8 @@ impl Blob {
             }
             Source::Ranged(ranged) => {
                 let mut buffer = Buffer::new(len)?;
-                (ranged.read)(offset, &mut buffer)?;
+                (ranged.read)(offset, &mut buffer)
+                    .map_err(|error| Error::from(error).at(offset))?;
                 Ok(buffer.into_bytes())
             }
         }
@@ -111,11 +112,15 @@ impl Blob {
     pub fn read_into(&self, offset: u64, out: &mut [u8]) -> Result<()> {
         let end = self.check(offset, out.len() as u64)?;
         match &self.0 {
-            Source::Mapped(_, ranged) if out.len() >= LONG => (ranged.read)(offset, out)?,
+            Source::Mapped(_, ranged) if out.len() >= LONG => {
+                (ranged.read)(offset, out).map_err(|error| Error::from(error).at(offset))?;
+            }
             Source::Bytes(bytes) | Source::Mapped(bytes, _) => {
                 out.copy_from_slice(&bytes[offset as usize..end as usize]);
             }
-            Source::Ranged(ranged) => (ranged.read)(offset, out)?,
+            Source::Ranged(ranged) => {
+                (ranged.read)(offset, out).map_err(|error| Error::from(error).at(offset))?;
+            }
         }
         Ok(())
     }

@@ -56,6 +56,8 @@ impl Shape {
     /// `Unsupported` beyond 254 dimensions, `Malformed` if a dimension is negative or a product of
     /// leading dimensions exceeds `i64::MAX`.
     pub(crate) fn stored(dims: &[i64]) -> Result<Shape> {
+        // First, so that no message shows a million dimensions.
+        check_rank(dims.len())?;
         let dims: Vec<u64> = dims
             .iter()
             .map(|&dim| {
@@ -272,6 +274,7 @@ impl PartialShape {
     /// `Unsupported` beyond 254 dimensions, `Malformed` if a dimension is less than −1 or the known
     /// dimensions multiply to more than `i64::MAX`.
     pub(crate) fn stored(dims: &[i64]) -> Result<PartialShape> {
+        check_rank(dims.len())?;
         let dims = dims
             .iter()
             .map(|&dim| match dim {

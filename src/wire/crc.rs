@@ -35,7 +35,6 @@ pub(crate) fn combine(a: u32, b: u32, b_len: u64) -> u32 {
 const MASK_DELTA: u32 = 0xa282_ead8;
 
 /// Turns a checksum into the form in which TensorFlow stores it beside the bytes it covers.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the bundle writer"))]
 #[inline]
 pub(crate) fn mask(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(MASK_DELTA)
