@@ -405,14 +405,13 @@ fn the_house_is_as_the_page_draws_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &Path| fs::read_to_string(path).unwrap();
     let page = Page::parse(&read(&root.join("ARCHITECTURE.md")));
-    let files: BTreeMap<String, String> =
-        files_below(&root.join("src"), &|name| name.ends_with(".rs"))
-            .iter()
-            .map(|path| {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap();
-                (name.replace('\\', "/"), read(path))
-            })
-            .collect();
+    let files: BTreeMap<String, String> = files_below(&root.join("src"), &|_| true)
+        .iter()
+        .map(|path| {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+            (name.replace('\\', "/"), read(path))
+        })
+        .collect();
     let dependencies = dependencies(&read(&root.join("Cargo.toml")));
     assert!(files.len() > 40 && dependencies.len() > 8 && page.floors.len() > 5);
     assert_none(&page.faults(&files, &dependencies));

@@ -9,6 +9,7 @@ mod fixtures;
 mod forge;
 mod interop;
 mod layers;
+mod model;
 mod op_facts;
 mod proto;
 mod records;
