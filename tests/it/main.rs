@@ -1,4 +1,5 @@
 //! Integration tests.
 
 mod proto;
+mod text;
 mod vectors;
