@@ -23,6 +23,9 @@
 //! | variables and checkpoints | [`BundleReader`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | where bytes come from | [`store`] |
+//! | TFRecord files | [`record`] |
+//! | `tf.Example`, and what a model expects in them | [`example`] |
+//! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |
 //! | the index's file format | [`table`] |
@@ -37,7 +40,11 @@
 
 pub mod bundle;
 mod error;
+pub mod example;
+pub mod model;
+pub mod op;
 pub mod proto;
+pub mod record;
 pub mod store;
 pub mod table;
 mod tensor;
@@ -46,6 +53,7 @@ pub mod wire;
 
 pub use bundle::{BundleEntry, BundleReader};
 pub use error::{Error, ErrorKind, Result};
+pub use model::{MetaGraph, SavedModel, Signature, TensorInfo};
 pub use prost::bytes::Bytes;
 pub use tensor::{
     DType, Dimension, Element, Extent, PartialShape, Shape, Statistics, Strings, Tensor,

@@ -1,9 +1,7 @@
 """Texts in protobuf's text format, with what TensorFlow's two parsers make of them, as one JSON document.
 
   python dump_text_cases.py > ../fixtures/text_cases.json
-  python dump_text_cases.py --models DIR... > FILE    each model below, printed in three ways, with its bytes
-
-FILE is what `SAVEDMODEL_TEXTS=FILE cargo test --test it models_printed -- --ignored` compares.
+  python dump_text_cases.py --models DIR...    each model below, printed in three ways, with its bytes: one JSON a line
 
 Python's parser (google.protobuf.text_format) is what tf.saved_model.load and saved_model_cli use. C++'s parser
 is what the C++ loader uses; tf.io.decode_proto reaches it, through a message that wraps the one to be parsed.

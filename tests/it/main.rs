@@ -1,5 +1,19 @@
 //! Integration tests.
 
+mod answers;
+#[cfg(feature = "cli")]
+mod cli;
+mod corrupt;
+mod examples;
+mod fixtures;
+mod forge;
+mod interop;
+mod layers;
+mod model;
+mod op_facts;
 mod proto;
+mod records;
+mod tensor_protos;
+mod tensorflow;
 mod text;
 mod vectors;
