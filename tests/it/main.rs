@@ -1,4 +1,6 @@
 //! Integration tests.
 
+#[cfg(feature = "cli")]
+mod cli;
 mod proto;
 mod vectors;
