@@ -2,7 +2,7 @@
 //!
 //! A SavedModel is a directory: the program in `saved_model.pb`, the variables in a
 //! [tensor bundle](bundle) under `variables/`, assets, a fingerprint. A checkpoint is a tensor bundle
-//! alone. This version reads bundles, and has the messages of all files.
+//! alone. This version reads bundles and the object graphs of both, and has the messages of all files.
 //!
 //! ```
 //! use savedmodel::BundleReader;
@@ -22,6 +22,7 @@
 //! |---|---|
 //! | variables and checkpoints | [`BundleReader`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
+//! | objects, their names, functions | [`object_graph`] |
 //! | where bytes come from | [`store`] |
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |

@@ -342,7 +342,7 @@ fn in_object(object: Object<'_>, error: Error) -> Error {
     Error::malformed(format!("{object:?}: {error}"))
 }
 
-fn in_function(name: &str, error: &dyn fmt::Display) -> Error {
+pub(super) fn in_function(name: &str, error: &dyn fmt::Display) -> Error {
     Error::malformed(format!(
         "concrete function `{}`: {error}",
         name.escape_debug()

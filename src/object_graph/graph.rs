@@ -41,8 +41,8 @@ use crate::wire::{Field, Message};
 /// assert_eq!(kernel.shape().to_string(), "[4, 2]");
 /// assert_eq!(kernel.checkpoint_key(), Some("layers/1/w/.ATTRIBUTES/VARIABLE_VALUE"));
 ///
-/// let names: Vec<_> = graph.object("layers/0/w")?.paths().map(|path| path.to_string()).collect();
-/// assert_eq!(names, ["root.layers[0].w", "root.shared.w"]);
+/// let names: Vec<_> = graph.object("layers/0")?.paths().map(|path| path.to_string()).collect();
+/// assert_eq!(names, ["root.shared", "root.layers[0]"]);
 /// # Ok::<(), savedmodel::Error>(())
 /// ```
 pub struct ObjectGraph {

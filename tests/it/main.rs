@@ -2,5 +2,6 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod object_graph;
 mod proto;
 mod vectors;
