@@ -429,7 +429,9 @@ mod tests {
     use crate::proto::trackable_object_graph::trackable_object::ObjectReference;
     use crate::proto::{SavedObject, SavedObjectGraph, SavedUserObject, TrackableObjectGraph};
 
-    fn children(children: &[(&str, i32)]) -> Vec<ObjectReference> {
+    type Edges<'a> = &'a [(&'a str, i32)];
+
+    fn children(children: Edges<'_>) -> Vec<ObjectReference> {
         let reference = |(name, node_id): &(&str, i32)| ObjectReference {
             node_id: *node_id,
             local_name: (*name).to_owned(),
@@ -445,7 +447,7 @@ mod tests {
         }]
     }
 
-    fn model(nodes: &[(&[(&str, i32)], Vec<SlotVariableReference>)]) -> ObjectGraph {
+    fn model(nodes: &[(Edges<'_>, Vec<SlotVariableReference>)]) -> ObjectGraph {
         let nodes = nodes.iter().map(|(edges, slot_variables)| SavedObject {
             children: children(edges),
             slot_variables: slot_variables.clone(),
@@ -459,7 +461,7 @@ mod tests {
         ObjectGraph::decode(&graph.encode_to_vec().into()).unwrap()
     }
 
-    fn checkpoint(nodes: &[(&[(&str, i32)], Vec<SlotVariableReference>)]) -> CheckpointGraph {
+    fn checkpoint(nodes: &[(Edges<'_>, Vec<SlotVariableReference>)]) -> CheckpointGraph {
         let nodes = nodes.iter().map(|(edges, slot_variables)| TrackableObject {
             children: children(edges),
             slot_variables: slot_variables.clone(),

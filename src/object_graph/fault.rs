@@ -427,7 +427,7 @@ mod tests {
                 "the dependency `gone` of object 0 is object 7, but there are 4 objects",
                 "the slot variable `m` of object 0 is object 9, but there are 4 objects",
                 "object 2 needs the concrete function `g`, which the object graph does not describe",
-                "Object(3, function): a function has no specification",
+                "object 3: a function has no specification",
                 "concrete function `f`: it captures object 4, but there are 4 objects",
                 "concrete function `f`: it has no canonicalized_input_signature",
                 "concrete function `f`: it has no output_signature",
