@@ -116,6 +116,18 @@ impl Error {
         })
     }
 
+    /// Says that nothing is called `wanted`, and which of `names` look like it.
+    pub(crate) fn not_found_among(
+        what: impl Into<String>,
+        wanted: &str,
+        names: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Error::new(ErrorKind::NotFound {
+            what: what.into(),
+            near: nearest(wanted, names, ""),
+        })
+    }
+
     /// Adds the byte offset in the file, unless a lower floor knew it better.
     pub(crate) fn at(mut self, offset: u64) -> Self {
         self.0.offset.get_or_insert(offset);
@@ -143,6 +155,50 @@ impl Error {
     /// Adds what the user can do about it, unless a lower floor knew it better.
     pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.0.remedy.get_or_insert_with(|| remedy.into());
+        self
+    }
+
+    /// Adds what the user can do about it, in place of what a floor said that knew less.
+    pub(crate) fn better_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.0.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Returns the same error once more; `None` for one that the next try may not meet.
+    pub(crate) fn again(&self) -> Option<Self> {
+        let kind = match &self.0.kind {
+            ErrorKind::Malformed { what } => ErrorKind::Malformed { what: what.clone() },
+            ErrorKind::Unsupported { what } => ErrorKind::Unsupported { what: what.clone() },
+            ErrorKind::ChecksumMismatch {
+                what,
+                stored,
+                computed,
+            } => ErrorKind::ChecksumMismatch {
+                what: what.clone(),
+                stored: *stored,
+                computed: *computed,
+            },
+            ErrorKind::TooLarge { what, size, limit } => ErrorKind::TooLarge {
+                what: what.clone(),
+                size: *size,
+                limit: *limit,
+            },
+            ErrorKind::Io { .. }
+            | ErrorKind::NotFound { .. }
+            | ErrorKind::InvalidArgument { .. } => return None,
+        };
+        Some(Error(Box::new(Context {
+            kind,
+            path: self.0.path.clone(),
+            offset: self.0.offset,
+            key: self.0.key.clone(),
+            remedy: self.0.remedy.clone(),
+        })))
+    }
+
+    /// Takes the byte offset away, where what it counts from is not known.
+    pub(crate) fn without_offset(mut self) -> Self {
+        self.0.offset = None;
         self
     }
 
@@ -180,7 +236,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.0.path {
-            write!(f, "{}: ", path.display())?;
+            write!(f, "{}: ", Printable(&path.to_string_lossy()))?;
         }
         if let Some(offset) = self.0.offset {
             write!(f, "at byte {offset}: ")?;
@@ -241,17 +297,80 @@ impl fmt::Display for Near<'_> {
             [names @ .., last] => {
                 f.write_str("; did you mean ")?;
                 for name in names {
-                    write!(f, "`{name}`, ")?;
+                    write!(f, "`{}`, ", Printable(name))?;
                 }
-                write!(f, "`{last}`?")
+                write!(f, "`{}`?", Printable(last))
             }
         }
     }
 }
 
+/// Shows text from a file with its control and other invisible characters escaped, because they
+/// can rewrite what a terminal shows.
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '\'' | '"' | '\\' => fmt::Write::write_char(f, c)?,
+                c => write!(f, "{}", c.escape_debug())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// So many near names are told.
+pub(crate) const MAX_NEAR: usize = 3;
+/// Comparing two names takes as many steps as the product of their lengths; a search takes so many.
+const MAX_STEPS: usize = 500_000_000;
+/// How alike two names must be, from 0 (not at all) to 1 (equal).
+const ALIKE: f64 = 0.8;
+
+/// Returns the names that come closest to one that is not there, best first. People leave out the
+/// beginning of names with slashes, and `ending`.
+pub(crate) fn nearest(
+    wanted: &str,
+    names: impl IntoIterator<Item = String>,
+    ending: &str,
+) -> Vec<String> {
+    let mut steps = MAX_STEPS;
+    let mut scored: Vec<(f64, String)> = names
+        .into_iter()
+        .filter_map(|name| {
+            let stem = name.strip_suffix(ending).unwrap_or(&name);
+            let last = stem.rsplit('/').next().unwrap_or(stem);
+            let score = if stem.ends_with(wanted) && !wanted.is_empty() {
+                1.0
+            } else {
+                steps = steps.checked_sub(3 * name.len().saturating_mul(wanted.len()))?;
+                [&name, stem, last]
+                    .map(|part| strsim::jaro_winkler(part, wanted))
+                    .into_iter()
+                    .fold(0.0, f64::max)
+            };
+            (score >= ALIKE).then_some((score, name))
+        })
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    scored.truncate(MAX_NEAR);
+    scored.into_iter().map(|(_, name)| name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_from_files_cannot_steer_a_terminal() {
+        assert_eq!(
+            Printable("größe 模型 \x1b[2J\u{202e}'\"\\").to_string(),
+            "größe 模型 \\u{1b}[2J\\u{202e}'\"\\"
+        );
+        let error = Error::not_found("file").in_file("a\nb");
+        assert_eq!(error.to_string(), "a\\nb: file not found");
+    }
 
     #[test]
     fn the_innermost_context_stays() {

@@ -24,9 +24,13 @@
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | objects, their names, functions | [`object_graph`] |
 //! | where bytes come from | [`store`] |
+//! | TFRecord files | [`record`] |
+//! | `tf.Example`, and what a model expects in them | [`example`] |
+//! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |
 //! | the index's file format | [`table`] |
+//! | text format, as in `saved_model.pbtxt` | [`text`] |
 //!
 //! Files may be damaged or hostile: every function that reads them answers an [`Error`] that names
 //! the file, the byte and the tensor, and takes no more memory than the file explains.
@@ -37,15 +41,21 @@
 
 pub mod bundle;
 mod error;
+pub mod example;
+pub mod model;
 pub mod object_graph;
+pub mod op;
 pub mod proto;
+pub mod record;
 pub mod store;
 pub mod table;
 mod tensor;
+pub mod text;
 pub mod wire;
 
 pub use bundle::{BundleEntry, BundleReader};
 pub use error::{Error, ErrorKind, Result};
+pub use model::{MetaGraph, SavedModel, Signature, TensorInfo};
 pub use prost::bytes::Bytes;
 pub use tensor::{
     DType, Dimension, Element, Extent, PartialShape, Shape, Statistics, Strings, Tensor,

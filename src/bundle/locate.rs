@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint_state::latest_checkpoint;
 use super::reader::BundleReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::store::{Blob, Store};
 
 /// Finds the prefix of the bundle that a path means.
@@ -139,7 +139,7 @@ pub(crate) fn no_index(error: io::Error, store: &dyn Store, prefix: &str) -> Err
     let near = names
         .iter()
         .filter_map(|name| name.strip_suffix(".index"))
-        .take(MAX_NEAR)
+        .take(3)
         .map(str::to_owned)
         .collect();
     Error::new(ErrorKind::NotFound {
@@ -186,38 +186,20 @@ pub(crate) fn foreign_kind(blob: &Blob) -> Option<&'static str> {
         .map(|(_, kind)| *kind)
 }
 
-const MAX_NEAR: usize = 3;
 /// A search for near names looks at so many.
 const MAX_SEARCHED: usize = 50_000;
-/// How alike two names must be, from 0 (not at all) to 1 (equal).
-const ALIKE: f64 = 0.8;
 
 /// Returns the names that come closest to one that is not there, best first.
 pub(crate) fn near_keys(bundle: &BundleReader, key: &[u8]) -> Vec<String> {
-    let wanted = String::from_utf8_lossy(key);
-    let mut scored: Vec<(f64, String)> = bundle
+    let names = bundle
         .entries()
         .take(MAX_SEARCHED)
-        .filter_map(|item| {
-            let name = item.ok()?.0.to_string();
-            let stem = name
-                .strip_suffix("/.ATTRIBUTES/VARIABLE_VALUE")
-                .unwrap_or(&name);
-            let last = stem.rsplit('/').next().unwrap_or(stem);
-            let score = match stem.ends_with(&*wanted) && !wanted.is_empty() {
-                true => 1.0,
-                // People leave out the end, the beginning, or nothing.
-                false => [&name, stem, last]
-                    .map(|part| strsim::jaro_winkler(part, &wanted))
-                    .into_iter()
-                    .fold(0.0, f64::max),
-            };
-            (score >= ALIKE).then_some((score, name))
-        })
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    scored.truncate(MAX_NEAR);
-    scored.into_iter().map(|(_, name)| name).collect()
+        .filter_map(|item| Some(item.ok()?.0.to_string()));
+    nearest(
+        &String::from_utf8_lossy(key),
+        names,
+        "/.ATTRIBUTES/VARIABLE_VALUE",
+    )
 }
 
 #[cfg(test)]

@@ -1,7 +1,19 @@
 //! Integration tests.
 
+mod answers;
 #[cfg(feature = "cli")]
 mod cli;
+mod corrupt;
+mod examples;
+mod fixtures;
+mod forge;
+mod interop;
+mod layers;
+mod model;
 mod object_graph;
+mod op_facts;
 mod proto;
+mod records;
+mod tensor_protos;
+mod tensorflow;
 mod vectors;

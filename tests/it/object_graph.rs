@@ -3,20 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use prost::Message as _;
+use savedmodel::model::SavedModel;
 use savedmodel::object_graph::{
     CheckpointGraph, ConcreteFunction, FunctionSpec, JitCompile, Object, ObjectGraph, ObjectKind,
     StructuredValue, TensorSpec, Variable,
 };
 use savedmodel::proto::saved_object::Kind;
 use savedmodel::proto::{SavedObject, SavedObjectGraph, SavedVariable};
-use savedmodel::wire::Message;
 use savedmodel::{BundleReader, Bytes, ErrorKind, PartialShape, Tensor};
 use serde_json::{Value, json};
+
+use crate::tensorflow;
 
 const EXPECTED: &str = "tests/fixtures/expected_objects.json";
 
@@ -31,13 +31,9 @@ fn expected() -> Vec<Value> {
 
 /// The object graph of a directory with one meta graph, still encoded.
 fn object_graph_def(directory: &Path) -> Bytes {
-    let model = Bytes::from(fs::read(directory.join("saved_model.pb")).unwrap());
-    let part = |bytes: &Bytes, number| {
-        let field = Message::new(bytes).last(number).unwrap().unwrap();
-        bytes.slice_ref(field.message().unwrap().bytes())
-    };
-    let meta_graph = part(&model, 2);
-    part(&meta_graph, 7)
+    let model = SavedModel::open(directory).unwrap();
+    let meta_graph = model.meta_graphs().next().unwrap().unwrap();
+    meta_graph.object_graph_bytes().unwrap().unwrap()
 }
 
 fn open(directory: &Path) -> ObjectGraph {
@@ -378,26 +374,17 @@ fn checkpoints_are_as_tensorflow_sees_them() {
 }
 
 #[test]
-fn interop_stored_objects_are_those_of_tensorflow() {
-    let Some(python) = std::env::var_os("SAVEDMODEL_TF_PYTHON").map(PathBuf::from) else {
-        let _ = writeln!(
-            std::io::stderr().lock(),
-            "SKIPPED: no TensorFlow, SAVEDMODEL_TF_PYTHON is not set: no objects are compared"
-        );
+fn stored_objects_are_those_of_tensorflow() {
+    let directories = [
+        &*root().join("tests"),
+        Path::new("fixtures"),
+        Path::new("cli-goldens/models"),
+    ];
+    let Some(now) = tensorflow::run("dump_objects.py", &directories) else {
         return;
     };
-    let output = Command::new(python)
-        .arg(root().join("tests/interop/dump_objects.py"))
-        .arg(root().join("tests"))
-        .args(["fixtures", "cli-goldens/models"])
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("PYTHONIOENCODING", "utf-8")
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}\n{stderr}", output.status);
     let stored = fs::read(root().join(EXPECTED)).unwrap();
-    assert!(output.stdout == stored, "{EXPECTED} is out of date");
+    assert!(now == stored, "{EXPECTED} is out of date");
 }
 
 #[test]
