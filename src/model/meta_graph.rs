@@ -9,6 +9,7 @@ use super::marked_op::{self, MarkedOp};
 use super::signature::Signature;
 use super::view::View;
 use crate::error::{Error, Result};
+use crate::object_graph::ObjectGraph;
 use crate::proto::well_known::Any;
 use crate::proto::{CollectionDef, MetaGraphDef, OpList, SaverDef};
 
@@ -208,6 +209,23 @@ impl<'m> MetaGraph<'m> {
     /// Says whether there is an object graph: TensorFlow 2 writes one.
     pub fn has_object_graph(&self) -> Result<bool> {
         self.view.child(field::OBJECT_GRAPH_DEF).exists()
+    }
+
+    /// Decodes the object graph, if there is one: the Python objects that were saved.
+    ///
+    /// Keys of variables are not in it; [`SavedModel::object_graph`](super::SavedModel::object_graph)
+    /// adds them.
+    ///
+    /// # Errors
+    ///
+    /// What [`ObjectGraph::decode`] answers.
+    pub fn object_graph(&self) -> Result<Option<ObjectGraph>> {
+        match self.object_graph_bytes()? {
+            Some(bytes) => ObjectGraph::decode(&bytes)
+                .map(Some)
+                .map_err(|error| self.view.fault(error)),
+            None => Ok(None),
+        }
     }
 
     /// Returns the `SavedObjectGraph`, encoded.
