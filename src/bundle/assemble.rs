@@ -34,6 +34,45 @@ pub(crate) struct Assembly<'r> {
     pieces: Vec<Piece>,
 }
 
+/// Returns the entries of all pieces of a partitioned tensor, in the order of its slices, after
+/// proving what the index alone can prove.
+pub(crate) fn pieces(
+    reader: &BundleReader,
+    key: &[u8],
+    entry: &BundleEntry,
+) -> Result<Vec<BundleEntry>> {
+    let mut covered = 0u64;
+    let mut pieces = Vec::with_capacity(entry.slices().len());
+    for slice in entry.slices() {
+        let region = resolve_stored(slice, entry.shape())?;
+        let volume = region
+            .iter()
+            .fold(1u64, |volume, (_, length)| volume.saturating_mul(*length));
+        covered = covered.saturating_add(volume);
+        pieces.push(Piece::find(reader, key, entry, slice, region)?.entry);
+    }
+    check_covered(covered, entry.shape())?;
+    Ok(pieces)
+}
+
+fn resolve_stored(slice: &TensorSlice, whole: &Shape) -> Result<Region> {
+    slice.resolve(whole).map_err(|_| {
+        Error::malformed(format!(
+            "the tensor was saved in slices, of which `{slice}` does not lie in its shape {whole}"
+        ))
+    })
+}
+
+fn check_covered(covered: u64, wanted: &Shape) -> Result<()> {
+    match covered == wanted.elements() {
+        true => Ok(()),
+        false => Err(Error::malformed(format!(
+            "the slices that the tensor was saved in have {covered} of the {} elements wanted",
+            wanted.elements()
+        ))),
+    }
+}
+
 impl<'r> Assembly<'r> {
     /// Finds the pieces that make up `slice` of the tensor, and proves that they cover it exactly
     /// and that the shards can hold them: what is allocated later is no more than that.
@@ -49,11 +88,7 @@ impl<'r> Assembly<'r> {
         let mut pieces = Vec::new();
         let mut covered = 0u64;
         for stored in entry.slices() {
-            let piece = stored.resolve(whole).map_err(|_| {
-                Error::malformed(format!(
-                    "the tensor was saved in slices, of which `{stored}` does not lie in its shape {whole}"
-                ))
-            })?;
+            let piece = resolve_stored(stored, whole)?;
             let shared = intersection(&piece, &region);
             if shared == 0 {
                 continue;
@@ -61,12 +96,7 @@ impl<'r> Assembly<'r> {
             covered = covered.saturating_add(shared);
             pieces.push(Piece::find(reader, key, entry, stored, piece)?);
         }
-        if covered != shape.elements() {
-            return Err(Error::malformed(format!(
-                "the slices that the tensor was saved in have {covered} of the {} elements wanted",
-                shape.elements()
-            )));
-        }
+        check_covered(covered, &shape)?;
         let assembly = Assembly {
             reader,
             entry,

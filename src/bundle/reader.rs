@@ -259,6 +259,26 @@ impl BundleReader {
             .is_some())
     }
 
+    /// Returns the entries of the pieces that a partitioned tensor was saved in, in the order of
+    /// its [slices](BundleEntry::slices); none for any other tensor.
+    ///
+    /// Proves all that the index alone can prove of either kind, without a look at a shard: that
+    /// dtype, shape and size agree, that the shard exists by its number, that the pieces are there
+    /// and make up the whole.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` if the entry cannot be that of a tensor; `Unsupported` for a dtype that cannot
+    /// be stored.
+    pub fn pieces(&self, key: impl AsRef<[u8]>, entry: &BundleEntry) -> Result<Vec<BundleEntry>> {
+        let key = key.as_ref();
+        let pieces = match entry.is_partitioned() {
+            true => assemble::pieces(self, key, entry),
+            false => entry.place(&self.header).map(|_| Vec::new()),
+        };
+        pieces.map_err(|error| self.for_tensor(error, key))
+    }
+
     /// Returns a tensor. If the shard is mapped or in memory, the tensor is a view of it: nothing is
     /// copied and the file stays mapped as long as the tensor lives. Otherwise it is read.
     ///

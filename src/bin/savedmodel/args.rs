@@ -1,0 +1,88 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use savedmodel::TensorSlice;
+
+/// Looks into TensorFlow SavedModels and checkpoints; needs no TensorFlow.
+#[derive(Parser)]
+#[command(name = "savedmodel", version, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Lists, shows and verifies the tensors of a model or a checkpoint
+    Variables(Variables),
+}
+
+/// Lists, shows and verifies the tensors of a model or a checkpoint.
+///
+/// Without further options the tensors are listed, from the index alone: no data file is read.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct Variables {
+    /// A SavedModel's directory, a directory of checkpoints (its `checkpoint` file says which is
+    /// the latest), a prefix as in `ckpt-7`, or an index or data file
+    pub(crate) path: PathBuf,
+
+    /// Only these tensors; `*` in a key stands for any text and `?` for any character
+    #[arg(value_name = "KEY")]
+    pub(crate) keys: Vec<OsString>,
+
+    /// Show the values
+    #[arg(long)]
+    pub(crate) values: bool,
+
+    /// Show the range, mean and deviation of finite values, and count zeros, NaN and infinities
+    #[arg(long)]
+    pub(crate) stats: bool,
+
+    /// Show so many elements of each tensor, 0 for all; strings in text are cut short unless it is 0
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "values")]
+    pub(crate) limit: u64,
+
+    /// Take a slice of the one tensor that KEY selects: START,LENGTH or - for each dimension, with
+    /// colons between, as in 0,2:-
+    #[arg(
+        long,
+        value_name = "SLICE",
+        requires = "keys",
+        conflicts_with = "verify"
+    )]
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) slice: Option<TensorSlice>,
+
+    /// Read everything and check it: every block of the index, every tensor's checksum
+    #[arg(long, conflicts_with_all = ["keys", "values", "stats", "unverified"])]
+    pub(crate) verify: bool,
+
+    /// Do not compare tensors with their checksums when reading values
+    #[arg(long)]
+    pub(crate) unverified: bool,
+
+    /// Work on so many threads [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+
+    /// Print JSON, of the schema savedmodel.variables/1
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well; also when the reader of the output closes it early
+  1  something is damaged or missing, or cannot be read or written
+  2  the command line asks for something that cannot be";
+
+const EXAMPLES: &str = "\
+Examples:
+  savedmodel variables my_model
+  savedmodel variables checkpoints/ckpt-7 '*/kernel/*' --stats
+  savedmodel variables my_model dense/bias/.ATTRIBUTES/VARIABLE_VALUE --values
+  savedmodel variables my_model embedding --values --slice 0,2:-
+  savedmodel variables my_model --json | jq '.tensors[].key'
+  savedmodel variables my_model --verify";

@@ -1,0 +1,57 @@
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use savedmodel::{Error, ErrorKind};
+
+/// How a command that came to its end found things.
+pub(crate) enum Outcome {
+    /// Nothing is wrong.
+    Sound,
+    /// Something is, as this sums up; the output has the particulars.
+    Damaged(String),
+}
+
+/// What keeps a command from its end.
+pub(crate) enum Failure {
+    /// The model, or what was asked of it.
+    Model(Error),
+    /// Options that do not go together.
+    Usage(&'static str),
+    /// Writing the output.
+    Output(io::Error),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Usage(_) => ExitCode::from(2),
+            Failure::Model(error) if matches!(error.kind(), ErrorKind::InvalidArgument { .. }) => {
+                ExitCode::from(2)
+            }
+            _ => ExitCode::from(1),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Model(error) => error.fmt(f),
+            Failure::Usage(what) => f.write_str(what),
+            Failure::Output(error) => write!(f, "cannot write the output: {error}"),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Model(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Output(error)
+    }
+}
