@@ -36,6 +36,7 @@
 
 pub mod bundle;
 mod error;
+pub mod object_graph;
 pub mod proto;
 pub mod store;
 pub mod table;
