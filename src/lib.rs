@@ -23,6 +23,7 @@
 //! | variables and checkpoints | [`BundleReader`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | where bytes come from | [`store`] |
+//! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |
 //! | the index's file format | [`table`] |
@@ -37,6 +38,7 @@
 pub mod bundle;
 mod error;
 pub mod object_graph;
+pub mod op;
 pub mod proto;
 pub mod store;
 pub mod table;

@@ -1,4 +1,6 @@
 //! Integration tests.
 
+mod op_facts;
 mod proto;
+mod tensorflow;
 mod vectors;
