@@ -203,9 +203,14 @@ pub(crate) fn near_keys(bundle: &BundleReader, key: &[u8]) -> Vec<String> {
             let stem = name
                 .strip_suffix("/.ATTRIBUTES/VARIABLE_VALUE")
                 .unwrap_or(&name);
+            let last = stem.rsplit('/').next().unwrap_or(stem);
             let score = match stem.ends_with(&*wanted) && !wanted.is_empty() {
                 true => 1.0,
-                false => strsim::jaro_winkler(stem, &wanted),
+                // People leave out the end, the beginning, or nothing.
+                false => [&name, stem, last]
+                    .map(|part| strsim::jaro_winkler(part, &wanted))
+                    .into_iter()
+                    .fold(0.0, f64::max),
             };
             (score >= ALIKE).then_some((score, name))
         })

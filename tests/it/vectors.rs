@@ -256,6 +256,12 @@ fn malformed_bundles_answer_as_expected() {
                 assert!(!sound, "{name}: verify finds nothing");
             }
             assert_eq!(reader.read_all().is_ok(), result.is_ok(), "{name}");
+            for (key, entry) in reader.entries().flatten() {
+                match reader.pieces(&key, &entry) {
+                    Ok(pieces) => assert_eq!(pieces.len(), entry.slices().len(), "{name}"),
+                    Err(_) => assert!(reader.tensor_of(&key, &entry).is_err(), "{name}"),
+                }
+            }
         }
     }
     assert!(unexpected.is_empty(), "{}", unexpected.join("\n"));

@@ -36,7 +36,8 @@ pub(crate) struct Variables {
     #[arg(long)]
     pub(crate) values: bool,
 
-    /// Show the range, mean and deviation of finite values, and count zeros, NaN and infinities
+    /// Show the range, mean and deviation of finite values, and count zeros, NaN and infinities; of
+    /// complex numbers the magnitude, of strings the length
     #[arg(long)]
     pub(crate) stats: bool,
 
@@ -44,7 +45,7 @@ pub(crate) struct Variables {
     #[arg(long, value_name = "N", default_value_t = 1000, requires = "values")]
     pub(crate) limit: u64,
 
-    /// Take a slice of the one tensor that KEY selects: START,LENGTH or - for each dimension, with
+    /// Take a slice of the one tensor that KEY selects, for --values and --stats: START,LENGTH or - for each dimension, with
     /// colons between, as in 0,2:-
     #[arg(
         long,

@@ -7,26 +7,43 @@ pub(crate) fn shortest(value: f64) -> String {
 
 /// Shows a number in six digits, for a column that eyes compare.
 pub(crate) fn brief(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
         return format!("{value}");
     }
+    // Common, and quicker than to round.
+    if value.abs() < 1e6 && value == value.trunc() {
+        return format!("{}", value as i64);
+    }
     let rounded = format!("{value:.5e}");
-    let exponent = rounded.rsplit_once('e').and_then(|(_, e)| e.parse().ok());
-    match exponent {
-        // As C's %g decides it.
-        Some(exponent @ -4..=5) => {
-            let fixed = format!("{value:.*}", (5 - exponent) as usize);
-            match fixed.contains('.') {
-                true => fixed.trim_end_matches('0').trim_end_matches('.').to_owned(),
-                false => fixed,
+    let Some((digits, exponent)) = rounded.split_once('e') else {
+        return rounded;
+    };
+    let short = digits.trim_end_matches('0').trim_end_matches('.');
+    let (sign, digits) = match short.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", short),
+    };
+    // As C's %g decides it.
+    match exponent.parse::<i32>() {
+        Ok(exponent @ -4..=-1) => {
+            let zeros = &"000"[..(-1 - exponent) as usize];
+            format!("{sign}0.{zeros}{}", digits.replace('.', ""))
+        }
+        Ok(exponent @ 0..=5) => {
+            let mut digits = digits.replace('.', "");
+            let whole = exponent as usize + 1;
+            while digits.len() < whole {
+                digits.push('0');
+            }
+            match digits.split_at(whole) {
+                (whole, "") => format!("{sign}{whole}"),
+                (whole, part) => format!("{sign}{whole}.{part}"),
             }
         }
-        Some(exponent) => {
-            let digits = rounded.split('e').next().unwrap_or_default();
-            let digits = digits.trim_end_matches('0').trim_end_matches('.');
-            format!("{digits}e{exponent}")
-        }
-        None => rounded,
+        _ => format!("{short}e{exponent}"),
     }
 }
 
@@ -102,10 +119,14 @@ mod tests {
     #[test]
     fn six_digits() {
         for (value, text) in [
-            (0.0, "0"),
+            (-0.0, "0"),
             (1.0, "1"),
             (-0.1f32 as f64, "-0.1"),
             (123456.7, "123457"),
+            (-1234.5, "-1234.5"),
+            (-300000.0, "-300000"),
+            (299999.99, "300000"),
+            (0.0999999999, "0.1"),
             (999999.7, "1e6"),
             (0.00012345678, "0.000123457"),
             (0.000012345678, "1.23457e-5"),

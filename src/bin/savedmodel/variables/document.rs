@@ -255,3 +255,21 @@ fn write_error(out: &mut impl Write, error: &Error) -> io::Result<()> {
     }
     out.write_all(b"}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_no_text_come_with_their_bytes() {
+        for (key, expected) in [
+            (&b"a/\"b\""[..], r#""a/\"b\"""#),
+            (b"a\n\x01", r#""a\n\u0001""#),
+            (b"a\xff\n", r#""a\\xff\\n", "key_bytes": "61ff0a""#),
+        ] {
+            let mut out = Vec::new();
+            write_key(&mut out, key).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}

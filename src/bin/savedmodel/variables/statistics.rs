@@ -1,5 +1,4 @@
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -120,7 +119,8 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> Result<Outcome, Failure> {
     let (mut variables, index_fault) = selection.into_variables();
-    let rows = rows(request, &mut variables);
+    let summaries = summaries(request, &mut variables);
+    let rows = || variables.iter().zip(&summaries);
     let mut table = Table::new([
         ("key", Align::Left),
         ("dtype", Align::Left),
@@ -133,35 +133,42 @@ pub(super) fn write(
         ("nan", Align::Right),
         ("inf", Align::Right),
     ]);
-    rows.iter().for_each(|row| table.measure(row));
-    table.write_titles(out)?;
-    for row in &rows {
-        table.write(out, row)?;
+    for (variable, summary) in rows() {
+        table.measure(&cells(request, variable, summary.as_ref()));
     }
+    table.write_titles(out)?;
     let mut totals = Totals::default();
-    for variable in &variables {
-        totals.add(variable, variable.fault.is_none());
+    for (variable, summary) in rows() {
+        table.write(out, &cells(request, variable, summary.as_ref()))?;
+        totals.add(variable, summary.is_some());
     }
     totals.outcome(index_fault)
 }
 
 /// Reads all tensors, on all threads, and notes the faults that come up.
-fn rows(request: &Request<'_>, variables: &mut [Variable]) -> Vec<Vec<String>> {
+fn summaries(request: &Request<'_>, variables: &mut [Variable]) -> Vec<Option<Summary>> {
+    /// Tensors that a thread takes at a time.
+    const PART: usize = 64;
     let threads = match request.args.threads {
         Some(threads) => threads.into(),
         None => thread::available_parallelism().map_or(1, usize::from),
     };
-    let count = variables.len();
-    let next = AtomicUsize::new(0);
-    let work: Vec<Mutex<(&mut Variable, Vec<String>)>> = variables
-        .iter_mut()
-        .map(|variable| Mutex::new((variable, Vec::new())))
-        .collect();
+    let mut summaries: Vec<Option<Summary>> = Vec::new();
+    summaries.resize_with(variables.len(), || None);
+    // Single large tensors must not wait for each other.
+    let part = (variables.len() / threads / 8).clamp(1, PART);
+    let count = variables.len().div_ceil(part);
+    let parts = variables.chunks_mut(part).zip(summaries.chunks_mut(part));
+    let parts = Mutex::new(parts);
     let run = || {
-        while let Some(job) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let mut job = job.lock().unwrap_or_else(PoisonError::into_inner);
-            let (variable, cells) = &mut *job;
-            *cells = row(request, variable);
+        loop {
+            let part = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((variables, summaries)) = part else {
+                break;
+            };
+            for (variable, summary) in variables.iter_mut().zip(summaries) {
+                *summary = variable.read(request).as_ref().map(Summary::of);
+            }
         }
     };
     thread::scope(|scope| {
@@ -172,29 +179,29 @@ fn rows(request: &Request<'_>, variables: &mut [Variable]) -> Vec<Vec<String>> {
         }
         run();
     });
-    work.into_iter()
-        .map(|job| job.into_inner().unwrap_or_else(PoisonError::into_inner).1)
-        .collect()
+    summaries
 }
 
-fn row(request: &Request<'_>, variable: &mut Variable) -> Vec<String> {
+/// Returns the cells of a row.
+fn cells(request: &Request<'_>, variable: &Variable, summary: Option<&Summary>) -> Vec<String> {
     let mut key = String::new();
     write_key(&mut key, &variable.key);
-    let mut cells = vec![key];
-    let read = variable.read(request);
-    match (&read, &variable.entry) {
-        (Some(tensor), _) => cells.extend([
-            tensor.dtype().name().into_owned(),
-            tensor.shape().to_string(),
-        ]),
-        (None, Some(entry)) => {
-            cells.extend([entry.dtype().name().into_owned(), entry.shape().to_string()])
-        }
-        (None, None) => cells.extend([String::new(), String::new()]),
+    let mut cells = vec![key, String::new(), String::new()];
+    if let Some(entry) = &variable.entry {
+        cells[1] = entry.dtype().name().into_owned();
+        cells[2] = match request
+            .args
+            .slice
+            .as_ref()
+            .map(|slice| slice.shape_in(entry.shape()))
+        {
+            Some(Ok(shape)) => shape.to_string(),
+            _ => entry.shape().to_string(),
+        };
     }
-    match read {
-        Some(tensor) => cells.extend(Summary::of(&tensor).cells(tensor.dtype())),
-        None => {
+    match (summary, &variable.entry) {
+        (Some(summary), Some(entry)) => cells.extend(summary.cells(entry.dtype())),
+        _ => {
             cells.extend([const { String::new() }; 7]);
             let reason = variable.reason(request.bundle).unwrap_or_default();
             cells.push(format!("unreadable: {}", Escaped(reason.as_bytes())));
