@@ -146,6 +146,50 @@ impl Error {
         self
     }
 
+    /// Adds what the user can do about it, in place of what a floor said that knew less.
+    pub(crate) fn better_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.0.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Returns the same error once more; `None` for one that the next try may not meet.
+    pub(crate) fn again(&self) -> Option<Self> {
+        let kind = match &self.0.kind {
+            ErrorKind::Malformed { what } => ErrorKind::Malformed { what: what.clone() },
+            ErrorKind::Unsupported { what } => ErrorKind::Unsupported { what: what.clone() },
+            ErrorKind::ChecksumMismatch {
+                what,
+                stored,
+                computed,
+            } => ErrorKind::ChecksumMismatch {
+                what: what.clone(),
+                stored: *stored,
+                computed: *computed,
+            },
+            ErrorKind::TooLarge { what, size, limit } => ErrorKind::TooLarge {
+                what: what.clone(),
+                size: *size,
+                limit: *limit,
+            },
+            ErrorKind::Io { .. }
+            | ErrorKind::NotFound { .. }
+            | ErrorKind::InvalidArgument { .. } => return None,
+        };
+        Some(Error(Box::new(Context {
+            kind,
+            path: self.0.path.clone(),
+            offset: self.0.offset,
+            key: self.0.key.clone(),
+            remedy: self.0.remedy.clone(),
+        })))
+    }
+
+    /// Takes the byte offset away, where what it counts from is not known.
+    pub(crate) fn without_offset(mut self) -> Self {
+        self.0.offset = None;
+        self
+    }
+
     /// Returns what went wrong.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind

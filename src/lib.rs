@@ -23,6 +23,8 @@
 //! | variables and checkpoints | [`BundleReader`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | where bytes come from | [`store`] |
+//! | TFRecord files | [`record`] |
+//! | `tf.Example`, and what a model expects in them | [`example`] |
 //! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |
@@ -38,8 +40,10 @@
 pub mod bundle;
 mod error;
 pub mod object_graph;
+pub mod example;
 pub mod op;
 pub mod proto;
+pub mod record;
 pub mod store;
 pub mod table;
 mod tensor;

@@ -94,6 +94,12 @@ impl<'r> Assembly<'r> {
                 continue;
             }
             covered = covered.saturating_add(shared);
+            // Said at once, so that no more pieces are looked up than the tensor can have.
+            if covered > shape.elements() {
+                return Err(Error::malformed(
+                    "slices that the tensor was saved in overlap",
+                ));
+            }
             pieces.push(Piece::find(reader, key, entry, stored, piece)?);
         }
         check_covered(covered, &shape)?;

@@ -20,8 +20,49 @@ pub struct BundleEntry {
 impl BundleEntry {
     /// Reads an entry. Numbers that cannot be are refused by [`Self::place`], so that a listing can
     /// show them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        match Self::decode_usual(bytes) {
+            Some(entry) => Ok(entry),
+            None => Self::decode_any(bytes),
+        }
+    }
+
+    /// Reads an entry as every writer so far leaves it: fields in order, none twice, a shape of few
+    /// dimensions, no slices. `None` for any other, sound or not.
+    #[inline(always)]
+    pub(crate) fn decode_usual(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        let dtype = take_varint(&mut rest, 0x08)?;
+        let shape = match *rest {
+            [0x12, len @ 0..0x80, ref after @ ..] => {
+                let (shape, after) = after.split_at_checked(usize::from(len))?;
+                rest = after;
+                read_usual_shape(shape)?
+            }
+            _ => Shape::SCALAR,
+        };
+        let shard_id = take_varint(&mut rest, 0x18)?;
+        let offset = take_varint(&mut rest, 0x20)?;
+        let size = take_varint(&mut rest, 0x28)?;
+        let masked_crc32c = match *rest {
+            [0x35, a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
+            [] => 0,
+            _ => return None,
+        };
+        Some(BundleEntry {
+            dtype: DType::from_number(dtype as i32),
+            shape,
+            shard_id: shard_id as i32,
+            offset: offset as i64,
+            size: size as i64,
+            masked_crc32c,
+            slices: Vec::new(),
+        })
+    }
+
+    #[cold]
+    fn decode_any(bytes: &[u8]) -> Result<Self> {
         let mut entry = BundleEntry {
             dtype: DType::INVALID,
             shape: Shape::SCALAR,
@@ -36,12 +77,16 @@ impl BundleEntry {
             let field = field?;
             match (field.number(), field.value()) {
                 (1, Value::Varint(value)) => entry.dtype = DType::from_number(value as i32),
-                (2, Value::Bytes(_)) => entry.shape = read_shape(&field)?,
+                (2, Value::Bytes(_)) => {
+                    if let Some(shape) = field.message() {
+                        entry.shape = read_shape(shape)?;
+                    }
+                }
                 (3, Value::Varint(value)) => entry.shard_id = value as i32,
                 (4, Value::Varint(value)) => entry.offset = value as i64,
                 (5, Value::Varint(value)) => entry.size = value as i64,
                 (6, Value::Fixed32(value)) => entry.masked_crc32c = value,
-                (7, Value::Bytes(slice)) => entry.slices.push(read_slice(slice)?),
+                (7, Value::Bytes(_)) => entry.slices.push(read_slice(&field)?),
                 _ => {}
             }
         }
@@ -168,41 +213,57 @@ pub(crate) enum Kind {
     Variants,
 }
 
-/// Reads a `TensorShapeProto`. Names of dimensions are passed over, as TensorFlow does here.
-#[inline]
-fn read_shape(field: &Field<'_>) -> Result<Shape> {
-    let Value::Bytes(bytes) = field.value() else {
-        return Ok(Shape::SCALAR);
-    };
-    // Nearly every shape is short, with each dimension as 12, length, 08, varint.
-    let mut dims = [0; 8];
-    let mut rank = 0;
-    let mut rest = bytes;
-    while let [0x12, len @ 2..0x80, 0x08, ..] = *rest {
-        let body = rest.get(3..2 + usize::from(len));
-        match body.and_then(|body| Some((varint::read_u64(body)?, body.len()))) {
-            Some(((size, size_len), len)) if size_len == len && rank < dims.len() => {
-                dims[rank] = size as i64;
-                rank += 1;
-                rest = &rest[3 + len..];
-            }
-            _ => break,
+/// Takes the varint behind `tag`, or 0 if another field stands there.
+#[inline(always)]
+fn take_varint(rest: &mut &[u8], tag: u8) -> Option<u64> {
+    match *rest {
+        [first, after @ ..] if *first == tag => {
+            let (value, len) = varint::read_u64(after)?;
+            *rest = &after[len..];
+            Some(value)
         }
-    }
-    match rest.is_empty() {
-        true => Shape::stored(&dims[..rank]),
-        false => read_any_shape(bytes),
+        _ => Some(0),
     }
 }
 
-fn read_any_shape(bytes: &[u8]) -> Result<Shape> {
+/// Reads a shape of few dimensions, each as 12, length, 08, varint.
+#[inline(always)]
+fn read_usual_shape(bytes: &[u8]) -> Option<Shape> {
+    // Not an array under an index: this stays in registers, and so does the entry.
+    let (mut a, mut b, mut c, mut d) = (0, 0, 0, 0);
+    let mut rank = 0;
+    let mut rest = bytes;
+    while let [0x12, len, 0x08, ref after @ ..] = *rest {
+        let (size, size_len) = varint::read_u64(after)?;
+        if usize::from(len) != size_len + 1 {
+            return None;
+        }
+        match rank {
+            0 => a = size,
+            1 => b = size,
+            2 => c = size,
+            3 => d = size,
+            _ => return None,
+        }
+        rank += 1;
+        rest = &after[size_len..];
+    }
+    match rest.is_empty() {
+        true => Shape::short(rank, [a, b, c, d]),
+        false => None,
+    }
+}
+
+/// Reads a `TensorShapeProto`. Names of dimensions are passed over, as TensorFlow does here.
+fn read_shape(shape: Message<'_>) -> Result<Shape> {
     let mut dims = Vec::new();
-    for field in Message::new(bytes).fields() {
+    for field in shape.fields() {
         let field = field?;
-        let (2, Value::Bytes(dim)) = (field.number(), field.value()) else {
+        let (2, Value::Bytes(_), Some(dim)) = (field.number(), field.value(), field.message())
+        else {
             continue;
         };
-        let size = match Message::new(dim).last(1)?.map(|field| field.value()) {
+        let size = match dim.last(1)?.map(|field| field.value()) {
             Some(Value::Varint(size)) => size as i64,
             _ => 0,
         };
@@ -211,20 +272,29 @@ fn read_any_shape(bytes: &[u8]) -> Result<Shape> {
     Shape::stored(&dims)
 }
 
-fn read_slice(bytes: &[u8]) -> Result<TensorSlice> {
+/// As many dimensions as a [`Shape`] can have.
+const MAX_SLICE_RANK: usize = 254;
+
+fn read_slice(field: &Field<'_>) -> Result<TensorSlice> {
     let mut extents = Vec::new();
-    for field in Message::new(bytes).fields() {
+    for field in field.message().into_iter().flat_map(Message::fields) {
         let field = field?;
-        if let (1, Value::Bytes(extent)) = (field.number(), field.value()) {
+        if let (1, Value::Bytes(_), Some(extent)) = (field.number(), field.value(), field.message())
+        {
             extents.push(read_extent(extent)?);
+            if extents.len() > MAX_SLICE_RANK {
+                return Err(Error::malformed(
+                    "a slice of more dimensions than any tensor has",
+                ));
+            }
         }
     }
     Ok(TensorSlice::new(extents))
 }
 
-fn read_extent(bytes: &[u8]) -> Result<Extent> {
+fn read_extent(extent: Message<'_>) -> Result<Extent> {
     let (mut start, mut length) = (0, None);
-    for field in Message::new(bytes).fields() {
+    for field in extent.fields() {
         let field = field?;
         match (field.number(), field.value()) {
             (1, Value::Varint(value)) => start = value as i64,

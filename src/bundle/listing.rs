@@ -1,5 +1,5 @@
 use super::entry::BundleEntry;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::store::platform::Buffer;
 use crate::table;
 
@@ -33,32 +33,18 @@ struct Record {
 
 const CHUNK: u64 = 4 << 20;
 
-/// By how much names may outgrow the index, whose entries share prefixes with the ones before.
-const MAX_SHARING: u64 = 64;
-
 impl Listing {
     pub(crate) fn read(table: &table::Reader) -> Result<Self> {
         let mut listing = Listing {
             chunks: Vec::new(),
             records: Vec::new(),
         };
-        let limit = table.file_len().saturating_mul(MAX_SHARING);
         let mut used = 0;
-        let mut total = 0u64;
         let mut cursor = table.cursor();
         // The header is no tensor.
         cursor.next_entry()?;
         while let Some((key, value)) = cursor.next_entry()? {
             let len = key.len() + value.len();
-            total += len as u64;
-            if total > limit {
-                return Err(Error::new(ErrorKind::TooLarge {
-                    what: "all names of the bundle".to_owned(),
-                    size: total,
-                    limit,
-                })
-                .remedy("walk the entries one by one instead"));
-            }
             if listing
                 .chunks
                 .last()
@@ -99,8 +85,7 @@ impl Listing {
     /// The inner result is `Malformed` if the entry cannot be read.
     pub fn get(&self, index: usize) -> Option<(&[u8], Result<BundleEntry>)> {
         let (key, value) = self.bytes(*self.records.get(index)?);
-        let entry = BundleEntry::decode(value).map_err(|error| error.for_key(key));
-        Some((key, entry))
+        Some((key, decode(key, value)))
     }
 
     /// Finds a name; returns its number.
@@ -117,8 +102,7 @@ impl Listing {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], Result<BundleEntry>)> {
         self.records.iter().map(|record| {
             let (key, value) = self.bytes(*record);
-            let entry = BundleEntry::decode(value).map_err(|error| error.for_key(key));
-            (key, entry)
+            (key, decode(key, value))
         })
     }
 
@@ -127,6 +111,11 @@ impl Listing {
         let (key, rest) = bytes.split_at(record.key_len as usize);
         (key, &rest[..record.value_len as usize])
     }
+}
+
+/// Where in the file the entry stood is forgotten; an offset in the entry would pass for that.
+fn decode(key: &[u8], value: &[u8]) -> Result<BundleEntry> {
+    BundleEntry::decode(value).map_err(|error| error.without_offset().for_key(key))
 }
 
 impl std::fmt::Debug for Listing {

@@ -19,6 +19,7 @@ use crate::store::platform::Buffer;
 use crate::store::{LocalStore, Mapping, Store};
 use crate::table;
 use crate::tensor::{Tensor, TensorSlice};
+use crate::wire::crc;
 
 /// Reads a tensor bundle: the `variables/` of a SavedModel, or a checkpoint.
 ///
@@ -115,7 +116,7 @@ impl BundleOptions {
             .map_err(|error| in_index(locate::no_index(error, &*store, prefix)))?;
         let table = table::Reader::new(blob.clone()).map_err(|error| {
             in_index(match locate::foreign_kind(&blob) {
-                Some(kind) => error.remedy(kind),
+                Some(kind) => error.better_remedy(kind),
                 None => error,
             })
         })?;
@@ -141,8 +142,9 @@ impl BundleOptions {
 
 fn read_header(table: &table::Reader) -> Result<Header> {
     let mut cursor = table.cursor();
-    match cursor.next_entry()? {
-        Some((b"", value)) => Header::decode(value).map_err(|error| Error::at(error, 0)),
+    cursor.advance()?;
+    match cursor.current() {
+        Some((b"", value)) => Header::decode(value).map_err(|error| error.shifted(cursor.offset())),
         _ => Err(Error::malformed(
             "the table has no header under the empty key, so it is no index of a tensor bundle",
         )
@@ -301,14 +303,21 @@ impl BundleReader {
     ///
     /// As for [`tensor`](Self::tensor).
     pub fn tensor_of(&self, key: impl AsRef<[u8]>, entry: &BundleEntry) -> Result<Tensor> {
-        let key = key.as_ref();
+        self.any_tensor_of(key.as_ref(), entry)
+    }
+
+    fn any_tensor_of(&self, key: &[u8], entry: &BundleEntry) -> Result<Tensor> {
         let tensor = match entry.is_partitioned() {
             true => self.assemble(key, entry, &TensorSlice::full(entry.shape().rank())),
-            false => entry
-                .place(&self.header)
-                .and_then(|place| self.stored_tensor(entry, place)),
+            false => match entry.place(&self.header) {
+                Ok(place) => self.stored_tensor(entry, place),
+                Err(error) => Err(error),
+            },
         };
-        tensor.map_err(|error| self.for_tensor(error, key))
+        match tensor {
+            Err(error) => Err(self.for_tensor(error, key)),
+            tensor => tensor,
+        }
     }
 
     /// Returns a tensor in memory of its own, which no change of the file can reach.
@@ -372,10 +381,11 @@ impl BundleReader {
         }
         if entry.is_partitioned() {
             let whole = TensorSlice::full(entry.shape().rank());
-            return Assembly::plan(self, key, entry, &whole)?.copy_into(out);
+            Assembly::plan(self, key, entry, &whole)?.copy_into(out)?;
+        } else {
+            let place = entry.place(&self.header)?;
+            assemble::read_into(self, entry, place, out)?;
         }
-        let place = entry.place(&self.header)?;
-        assemble::read_into(self, entry, place, out)?;
         match entry.dtype() {
             crate::tensor::DType::BOOL if out.iter().any(|&byte| byte > 1) => {
                 Err(Error::malformed("a boolean is neither 0 nor 1"))
@@ -407,20 +417,30 @@ impl BundleReader {
     ///
     /// # Errors
     ///
-    /// The first fault of any tensor, as for [`tensor`](Self::tensor).
+    /// The first fault of any tensor, as for [`tensor`](Self::tensor); `TooLarge` if tensors overlap
+    /// in their shards so much that they take many times as much memory.
     pub fn read_all(&self) -> Result<Vec<(Key, Tensor)>> {
-        let entries = self.entries().collect::<Result<Vec<_>>>()?;
-        let mut tensors: Vec<Option<Tensor>> = vec![None; entries.len()];
-        let mut small = Vec::new();
-        for (i, (key, entry)) in entries.iter().enumerate() {
-            match self.small_place(entry) {
-                Some(place) => small.push((place, i)),
-                None => tensors[i] = Some(self.read_of(key, entry)?),
-            }
-        }
+        let entries = self
+            .entries()
+            .map(|item| {
+                let (key, entry) = item?;
+                if !entry.is_partitioned() {
+                    let place = entry.place(&self.header);
+                    place.map_err(|error| self.for_tensor(error, &key))?;
+                }
+                Ok((key, entry))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut small: Vec<(Place, usize)> = entries
+            .iter()
+            .enumerate()
+            .filter_map(|(i, (_, entry))| Some((self.small_place(entry)?, i)))
+            .collect();
         if !small.is_sorted_by_key(|(place, _)| (place.shard, place.offset)) {
             small.sort_unstable_by_key(|(place, _)| (place.shard, place.offset));
         }
+        let mut spans = Vec::new();
+        let mut shares = vec![Share::NONE; entries.len()];
         let mut rest = &small[..];
         while let Some((first, _)) = rest.first() {
             let (mut end, mut count) = (first.offset, 0);
@@ -435,14 +455,45 @@ impl BundleReader {
                 (end, count) = (reaches, count + 1);
             }
             let (span, others) = rest.split_at(count);
-            self.read_span(first, end, span, &entries, &mut tensors)?;
+            let bytes = self.read_span(first, end)?;
+            for (place, i) in span {
+                shares[*i] = self.share_of(&bytes, spans.len(), first, place);
+            }
+            spans.push(bytes);
             rest = others;
         }
-        Ok(entries
+        drop(small);
+        let mut total = 0;
+        let tensors = entries
             .into_iter()
-            .zip(tensors)
-            .filter_map(|((key, _), tensor)| Some((key, tensor?)))
-            .collect())
+            .zip(shares)
+            .map(|((key, entry), share)| {
+                let tensor = match spans.get(share.span) {
+                    Some(span) => entry
+                        .place(&self.header)
+                        .and_then(|place| {
+                            let bytes = span.slice(share.start..share.start + place.size as usize);
+                            self.tensor_from(&entry, place, (bytes, share.crc))
+                        })
+                        .map_err(|error| self.for_tensor(error, &key))?,
+                    None => self.read_of(&key, &entry)?,
+                };
+                self.add_to(&mut total, &tensor)?;
+                Ok((key, tensor))
+            });
+        tensors.collect()
+    }
+
+    /// Adds the memory of a tensor to that of all before it.
+    fn add_to(&self, total: &mut u64, tensor: &Tensor) -> Result<()> {
+        let ends = tensor
+            .strings()
+            .or(tensor.opaque())
+            .map_or(0, |strings| strings.len() * 8);
+        *total += tensor.byte_len() + ends as u64;
+        self.shards
+            .check_total(*total)
+            .map_err(|error| self.in_index(error))
     }
 
     /// Returns the place of a tensor that is read along with its neighbours.
@@ -457,34 +508,24 @@ impl BundleReader {
         fits.then_some(place)
     }
 
-    fn read_span(
-        &self,
-        first: &Place,
-        end: u64,
-        span: &[(Place, usize)],
-        entries: &[(Key, BundleEntry)],
-        tensors: &mut [Option<Tensor>],
-    ) -> Result<()> {
+    fn read_span(&self, first: &Place, end: u64) -> Result<Bytes> {
         let blob = self.shards.open(first.shard)?;
         let mut buffer = Buffer::new(end - first.offset)?;
         blob.read_into(first.offset, &mut buffer)
             .map_err(|error| error.in_file(self.shards.path(first.shard)))?;
-        let bytes = buffer.into_bytes();
-        for (place, i) in span {
-            let (key, entry) = &entries[*i];
-            // Every place of a span lies between its ends.
-            let start = (place.offset - first.offset) as usize;
-            let payload = bytes.slice(start..start + place.size as usize);
-            let crc = match (place.kind, self.shards.verifies()) {
-                (Kind::Dense { .. }, true) => crate::wire::crc::crc32c(&payload),
-                _ => 0,
-            };
-            let tensor = self
-                .tensor_from(entry, *place, (payload, crc))
-                .map_err(|error| self.for_tensor(error, key))?;
-            tensors[*i] = Some(tensor);
-        }
-        Ok(())
+        Ok(buffer.into_bytes())
+    }
+
+    /// Says where a tensor is in a span that begins with `first`, and sums its bytes while the
+    /// processor has them at hand.
+    fn share_of(&self, bytes: &Bytes, span: usize, first: &Place, place: &Place) -> Share {
+        // Every place of a span lies between its ends.
+        let start = (place.offset - first.offset) as usize;
+        let crc = match (place.kind, self.shards.verifies()) {
+            (Kind::Dense { .. }, true) => crc::crc32c(&bytes[start..start + place.size as usize]),
+            _ => 0,
+        };
+        Share { span, start, crc }
     }
 
     /// Reads everything and checks it: every block of the index, every tensor's place and checksum,
@@ -514,43 +555,55 @@ impl BundleReader {
         if key.is_empty() {
             return Ok(None);
         }
-        match self.table.get(key)? {
-            Some(value) => BundleEntry::decode(&value).map(Some),
+        match self.table.find(key)? {
+            Some((value, offset)) => BundleEntry::decode(&value)
+                .map(Some)
+                .map_err(|error| error.shifted(offset)),
             None => Ok(None),
         }
     }
 
     /// Reads the tensor of an entry that has bytes of its own.
+    #[inline]
     pub(crate) fn stored_tensor(&self, entry: &BundleEntry, place: Place) -> Result<Tensor> {
         let payload = self.shards.share(place)?;
         self.tensor_from(entry, place, payload)
     }
 
+    #[inline]
     fn tensor_from(
         &self,
         entry: &BundleEntry,
         place: Place,
         (bytes, crc): (Bytes, u32),
     ) -> Result<Tensor> {
+        if let Kind::Dense { .. } = place.kind {
+            // Bytes that are not what was written cannot be trusted to be a tensor either.
+            self.shards.compare(entry.crc32c(), crc, place)?;
+            if self.header.endianness == Endianness::Little {
+                return match Tensor::from_bytes(entry.dtype(), entry.shape(), bytes) {
+                    Err(error) => Err(self.in_shard(error, place)),
+                    tensor => tensor,
+                };
+            }
+        }
         let payload = Payload {
             entry,
             bytes,
             crc,
             endianness: self.header.endianness,
         };
-        // Bytes that are not what was written cannot be trusted to be a tensor either.
-        if let Kind::Dense { .. } = place.kind {
-            self.shards.compare(entry.crc32c(), crc, place)?;
-        }
         let (tensor, crc) = payload
             .into_tensor(place.kind, self.shards.verifies())
-            .map_err(|error| {
-                error
-                    .shifted(place.offset)
-                    .in_file(self.shards.path(place.shard))
-            })?;
+            .map_err(|error| self.in_shard(error, place))?;
         self.shards.compare(entry.crc32c(), crc, place)?;
         Ok(tensor)
+    }
+
+    #[cold]
+    fn in_shard(&self, error: Error, place: Place) -> Error {
+        self.shards
+            .in_shard(error.shifted(place.offset), place.shard)
     }
 
     fn assemble(&self, key: &[u8], entry: &BundleEntry, slice: &TensorSlice) -> Result<Tensor> {
@@ -574,6 +627,22 @@ impl BundleReader {
         })
         .for_key(key)
     }
+}
+
+/// Where a small tensor is in the block it shares with its neighbours.
+#[derive(Clone, Copy)]
+struct Share {
+    span: usize,
+    start: usize,
+    crc: u32,
+}
+
+impl Share {
+    const NONE: Share = Share {
+        span: usize::MAX,
+        start: 0,
+        crc: 0,
+    };
 }
 
 /// Tensors up to this size are read along with their neighbours.
@@ -605,26 +674,36 @@ impl<'b> Cursor<'b> {
     /// # Errors
     ///
     /// As for [`BundleReader::entries`].
-    #[inline]
+    #[inline(always)]
     pub fn next_entry(&mut self) -> Result<Option<(&[u8], BundleEntry)>> {
-        self.table
-            .advance()
-            .map_err(|error| self.bundle.in_index(error))?;
+        self.advance()?;
         // The header; only it has no name.
-        if let Some((b"", _)) = self.table.current() {
-            self.table
-                .advance()
-                .map_err(|error| self.bundle.in_index(error))?;
+        if self.table.is_on_empty_key() {
+            self.advance()?;
         }
-        match self.table.current() {
-            None => Ok(None),
-            Some((key, value)) => match BundleEntry::decode(value) {
-                Ok(entry) => Ok(Some((key, entry))),
-                Err(error) => {
-                    let error = error.shifted(self.table.offset());
-                    Err(self.bundle.for_tensor(error, key))
-                }
-            },
+        let Some((key, value)) = self.table.current() else {
+            return Ok(None);
+        };
+        // Two ways out, so that the usual entry is made where the caller wants it.
+        if let Some(entry) = BundleEntry::decode_usual(value) {
+            return Ok(Some((key, entry)));
+        }
+        match BundleEntry::decode(value) {
+            Ok(entry) => Ok(Some((key, entry))),
+            Err(error) => Err(self.in_entry(error, key)),
+        }
+    }
+
+    #[cold]
+    fn in_entry(&self, error: Error, key: &[u8]) -> Error {
+        let error = error.shifted(self.table.offset());
+        self.bundle.for_tensor(error, key)
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        match self.table.advance() {
+            Err(error) => Err(self.bundle.in_index(error)),
+            Ok(()) => Ok(()),
         }
     }
 }

@@ -1,7 +1,8 @@
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use prost::bytes::Bytes;
 
@@ -26,11 +27,25 @@ pub enum Checksums {
 /// How many shards are kept open. Bundles with more exist, and processes have a limit.
 const MAX_OPEN: usize = 256;
 
+/// How many of them are found without taking turns and without counting who uses them.
+const FIRST: u32 = 64;
+
 /// Bytes are copied and summed in pieces that stay in a core's own cache between the two.
 const PIECE: usize = 256 << 10;
 
 /// What one thread takes at a time from a large tensor.
 const PART: usize = 16 << 20;
+
+#[derive(Debug, Default)]
+struct Open {
+    blobs: HashMap<u32, Blob>,
+    /// Every one that was ever open.
+    seen: HashSet<u32>,
+}
+
+/// How many times the shards' length all tensors together may take. Tensors that do not overlap
+/// take it once, or nine times if all are empty strings, whose lengths need eight bytes in memory.
+const MAX_OVERLAP: u64 = 32;
 
 /// The data files of a bundle.
 #[derive(Debug)]
@@ -38,7 +53,12 @@ pub(crate) struct Shards {
     store: Arc<dyn Store>,
     prefix: String,
     count: u32,
-    open: Mutex<HashMap<u32, Blob>>,
+    /// The first shards; nearly always all of them.
+    first: Box<[OnceLock<Blob>]>,
+    /// Any others.
+    open: Mutex<Open>,
+    /// The lengths of all shards that were ever open, together.
+    seen_len: AtomicU64,
     checksums: Checksums,
     threads: usize,
 }
@@ -55,7 +75,9 @@ impl Shards {
             store,
             prefix,
             count,
+            first: (0..count.min(FIRST)).map(|_| OnceLock::new()).collect(),
             open: Mutex::default(),
+            seen_len: AtomicU64::new(0),
             checksums,
             threads,
         }
@@ -75,26 +97,70 @@ impl Shards {
     }
 
     /// Opens a shard, or returns the one that is open.
-    pub(crate) fn open(&self, shard: u32) -> Result<Blob> {
+    #[inline]
+    pub(crate) fn open(&self, shard: u32) -> Result<Cow<'_, Blob>> {
+        match self.first.get(shard as usize) {
+            Some(slot) => match slot.get() {
+                Some(blob) => Ok(Cow::Borrowed(blob)),
+                None => {
+                    let blob = self.open_file(shard)?;
+                    let len = blob.len();
+                    if slot.set(blob.clone()).is_ok() {
+                        self.seen_len.fetch_add(len, Ordering::Relaxed);
+                    }
+                    Ok(Cow::Owned(blob))
+                }
+            },
+            None => self.open_other(shard).map(Cow::Owned),
+        }
+    }
+
+    fn open_other(&self, shard: u32) -> Result<Blob> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(blob) = open.get(&shard) {
+        if let Some(blob) = open.blobs.get(&shard) {
             return Ok(blob.clone());
         }
-        let blob = self.store.open(&self.name(shard)).map_err(|error| {
+        let blob = self.open_file(shard)?;
+        if open.blobs.len() == MAX_OPEN - FIRST as usize {
+            open.blobs.clear();
+        }
+        open.blobs.insert(shard, blob.clone());
+        if open.seen.insert(shard) {
+            self.seen_len.fetch_add(blob.len(), Ordering::Relaxed);
+        }
+        Ok(blob)
+    }
+
+    fn open_file(&self, shard: u32) -> Result<Blob> {
+        self.store.open(&self.name(shard)).map_err(|error| {
             Error::from(error).in_file(self.path(shard)).remedy(format!(
                 "the index needs shard {shard} of {}: copy the data files along with the index",
                 self.count
             ))
-        })?;
-        if open.len() == MAX_OPEN {
-            open.clear();
+        })
+    }
+
+    /// Refuses to go on when tensors took far more memory, or would take far more work, than the
+    /// shards opened so far have bytes: their entries all point at the same ones.
+    pub(crate) fn check_total(&self, total: u64) -> Result<()> {
+        let limit = self
+            .seen_len
+            .load(Ordering::Relaxed)
+            .saturating_mul(MAX_OVERLAP);
+        if total <= limit {
+            return Ok(());
         }
-        open.insert(shard, blob.clone());
-        Ok(blob)
+        Err(Error::new(ErrorKind::TooLarge {
+            what: "all tensors together, which overlap in their shards".to_owned(),
+            size: total,
+            limit,
+        })
+        .remedy("read tensors one by one instead"))
     }
 
     /// Returns a tensor's bytes as they are stored: a share of what is mapped or in memory, or read
     /// into fresh memory. Those of elements without bytes are found without a shard.
+    #[inline]
     pub(crate) fn share(&self, place: Place) -> Result<(Bytes, u32)> {
         if place.size == 0 {
             return Ok((Bytes::new(), 0));
@@ -135,6 +201,7 @@ impl Shards {
     }
 
     /// Proves that a place lies in its shard, before memory is taken for it.
+    #[inline]
     fn check_range(&self, place: Place, blob: &Blob) -> Result<()> {
         match place.offset.checked_add(place.size) {
             Some(end) if end <= blob.len() => Ok(()),
@@ -144,7 +211,9 @@ impl Shards {
                     place.size,
                     blob.len()
                 ));
-                Err(self.explain(error.at(place.offset), place.shard, blob))
+                Err(self
+                    .in_shard(error.at(place.offset), place.shard)
+                    .remedy("the shard is cut short: copy it again from its source"))
             }
         }
     }
@@ -152,6 +221,11 @@ impl Shards {
     fn fill(&self, blob: &Blob, place: Place, out: &mut [u8]) -> Result<u32> {
         self.check_range(place, blob)?;
         let in_shard = |error: Error| error.in_file(self.path(place.shard));
+        if out.len() <= PART || self.threads == 1 {
+            return self
+                .fill_part(blob, place.kind, place.offset, out)
+                .map_err(in_shard);
+        }
         let parts: Vec<_> = out
             .chunks_mut(PART)
             .map(|part| Mutex::new((part, Ok(0))))
@@ -206,29 +280,36 @@ impl Shards {
     }
 
     /// Compares a checksum with the one in the entry.
+    #[inline]
     pub(crate) fn compare(&self, stored: u32, computed: u32, place: Place) -> Result<()> {
         if self.checksums == Checksums::Skip || stored == computed {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::ChecksumMismatch {
+        Err(self.mismatch(stored, computed, place))
+    }
+
+    #[cold]
+    fn mismatch(&self, stored: u32, computed: u32, place: Place) -> Error {
+        let error = Error::new(ErrorKind::ChecksumMismatch {
             what: format!("the tensor's {} bytes", place.size),
             stored,
             computed,
-        })
-        .at(place.offset)
-        .in_file(self.path(place.shard)))
+        });
+        self.in_shard(error.at(place.offset), place.shard)
     }
 
     pub(crate) fn verifies(&self) -> bool {
         self.checksums == Checksums::Verify
     }
 
-    /// Adds the file's name to an error, and what the file is if it is no shard.
-    fn explain(&self, error: Error, shard: u32, blob: &Blob) -> Error {
+    /// Adds the file's name to an error of its contents, and what the file is if it is no shard.
+    #[cold]
+    pub(crate) fn in_shard(&self, error: Error, shard: u32) -> Error {
         let error = error.in_file(self.path(shard));
-        match super::locate::foreign_kind(blob) {
-            Some(kind) => error.remedy(kind),
-            None => error.remedy("the shard is cut short: copy it again from its source"),
+        let blob = self.open(shard).ok();
+        match blob.and_then(|blob| super::locate::foreign_kind(&blob)) {
+            Some(kind) => error.better_remedy(kind),
+            None => error,
         }
     }
 }

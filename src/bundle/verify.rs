@@ -14,12 +14,13 @@ use crate::tensor::TensorSlice;
 pub struct Verification {
     /// How many tensors there are, a partitioned one counted once.
     pub tensors: u64,
-    /// How many bytes of shards were compared with their checksums.
+    /// How many bytes of tensors were compared with their checksums.
     pub bytes: u64,
     /// What keeps tensors from being read, in key order; and what is wrong with parts of the index
     /// that reading has no use for.
     pub faults: Vec<Error>,
-    /// What can be read but should not be so: tensors whose bytes overlap in a shard.
+    /// What can be read but should not be so: tensors whose bytes overlap in a shard, the first
+    /// thousand.
     pub remarks: Vec<Error>,
 }
 
@@ -33,6 +34,9 @@ impl Verification {
 /// Entries are handed to threads by so many bytes of tensors, or one that has more.
 const BATCH_BYTES: u64 = 4 << 20;
 const BATCH_ENTRIES: usize = 1024;
+
+/// Overlaps come in hordes, and a few tell as much.
+const MAX_REMARKS: usize = 1000;
 
 /// A tensor of this size is worked on by all threads together.
 const LARGE: u64 = 64 << 20;
@@ -64,7 +68,12 @@ pub(crate) fn verify(bundle: &BundleReader) -> Result<Verification> {
     }
     stored.sort_unstable_by_key(|(_, _, place)| (place.shard, place.offset));
     found.remarks = overlaps(bundle, &stored);
-    found.bytes = stored.iter().map(|(_, _, place)| place.size).sum();
+    found.bytes = readable(bundle, &stored);
+    if let Err(error) = bundle.shards().check_total(found.bytes) {
+        found.bytes = 0;
+        found.faults.push(bundle.in_index(error));
+        return Ok(found);
+    }
 
     let faults = Mutex::new(&mut found.faults);
     let note = |error: Error, key: &Key| {
@@ -112,6 +121,28 @@ fn batches(stored: &[(Key, BundleEntry, Place)]) -> Vec<&[(Key, BundleEntry, Pla
     batches
 }
 
+/// Returns how many bytes reading all tensors that lie in their shards takes; `stored` is in file
+/// order.
+fn readable(bundle: &BundleReader, stored: &[(Key, BundleEntry, Place)]) -> u64 {
+    let mut bytes = 0u64;
+    let of_one_shard = |a: &(_, _, Place), b: &(_, _, Place)| a.2.shard == b.2.shard;
+    for run in stored.chunk_by(of_one_shard) {
+        // One that is missing is a fault of each of its tensors.
+        let len = match run.first() {
+            Some((_, _, place)) => bundle
+                .shards()
+                .open(place.shard)
+                .map_or(0, |blob| blob.len()),
+            None => 0,
+        };
+        let sizes = run.iter().filter_map(|(_, _, place)| {
+            (place.offset.checked_add(place.size)? <= len).then_some(place.size)
+        });
+        bytes = sizes.fold(bytes, u64::saturating_add);
+    }
+    bytes
+}
+
 /// Finds tensors that begin before the one before them ends; `stored` is in file order.
 fn overlaps(bundle: &BundleReader, stored: &[(Key, BundleEntry, Place)]) -> Vec<Error> {
     let mut remarks = Vec::new();
@@ -122,6 +153,9 @@ fn overlaps(bundle: &BundleReader, stored: &[(Key, BundleEntry, Place)]) -> Vec<
             && shard == place.shard
             && place.offset < other_end
         {
+            if remarks.len() == MAX_REMARKS {
+                break;
+            }
             let error = Error::malformed(format!("its bytes are also those of `{other}`"))
                 .at(place.offset)
                 .for_key(key)

@@ -1,5 +1,6 @@
 use std::borrow::Borrow;
 use std::fmt;
+use std::ops::Range;
 
 use super::text;
 use crate::error::{Error, Result};
@@ -133,34 +134,68 @@ impl OpFacts {
         &self,
         mut attr: impl FnMut(&str) -> Option<V>,
     ) -> Result<u64> {
-        let mut count = 0u64;
-        for output in self.outputs() {
-            let Some(name) = output.number_attr().or(output.type_list_attr()) else {
-                count = count.saturating_add(1);
-                continue;
-            };
-            let given = attr(name);
-            let default = match given {
-                Some(_) => None,
-                None => self.attr(name).and_then(|attr| attr.default()),
-            };
-            let value = given.as_ref().map(Borrow::borrow).or(default.as_ref());
-            count = count.saturating_add(self.count_in(&output, name, value)?);
-        }
-        Ok(count)
+        self.outputs().try_fold(0u64, |count, output| {
+            Ok(count.saturating_add(self.count(&output, &mut attr)?))
+        })
     }
 
-    fn count_in(&self, output: &ArgFacts, name: &str, value: Option<&AttrValue>) -> Result<u64> {
+    /// Returns at which places of a node's inputs, control inputs left out, the tensors of the
+    /// argument `name` stand; `None` if the op has no such input. `attr` is as for
+    /// [`output_count`](Self::output_count).
+    ///
+    /// ```
+    /// use savedmodel::op;
+    /// use savedmodel::proto::{AttrValue, attr_value::Value};
+    ///
+    /// let concat = op::find("ConcatV2").unwrap();
+    /// let n = AttrValue { value: Some(Value::I(3)) };
+    /// let axis = concat.input_range("axis", |name| (name == "N").then_some(&n))?;
+    /// assert_eq!(axis, Some(3..4));
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`output_count`](Self::output_count).
+    pub fn input_range<V: Borrow<AttrValue>>(
+        &self,
+        name: &str,
+        mut attr: impl FnMut(&str) -> Option<V>,
+    ) -> Result<Option<Range<u64>>> {
+        let mut start = 0u64;
+        for input in self.inputs() {
+            let end = start.saturating_add(self.count(&input, &mut attr)?);
+            if input.name == name {
+                return Ok(Some(start..end));
+            }
+            start = end;
+        }
+        Ok(None)
+    }
+
+    fn count<V: Borrow<AttrValue>>(
+        &self,
+        arg: &ArgFacts,
+        attr: &mut impl FnMut(&str) -> Option<V>,
+    ) -> Result<u64> {
+        let Some(name) = arg.number_attr().or(arg.type_list_attr()) else {
+            return Ok(1);
+        };
         let fault = |what: String| {
             Error::malformed(format!(
                 "attr `{name}` of a node of op {} {what}",
                 self.name
             ))
         };
-        let Some(value) = value else {
+        let given = attr(name);
+        let default = match given {
+            Some(_) => None,
+            None => self.attr(name).and_then(|attr| attr.default()),
+        };
+        let Some(value) = given.as_ref().map(Borrow::borrow).or(default.as_ref()) else {
             return Err(fault("is missing".into()));
         };
-        match (&value.value, output.number_attr()) {
+        match (&value.value, arg.number_attr()) {
             (Some(Value::I(number)), Some(_)) => {
                 u64::try_from(*number).map_err(|_| fault(format!("is negative: {number}")))
             }

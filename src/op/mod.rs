@@ -31,6 +31,8 @@
 mod facts;
 mod text;
 
+use std::cmp::Ordering;
+
 pub use facts::{ArgFacts, AttrFacts, OpFacts};
 
 /// Its first line is a remark that says where it comes from.
@@ -45,11 +47,12 @@ pub fn find(name: &str) -> Option<OpFacts> {
         // All of the table is ASCII, which a test holds, so that every byte is a boundary.
         let start = lines[..middle].rfind('\n').map_or(0, |end| end + 1);
         let length = lines[start..].find('\n')?;
-        let op = OpFacts::of_line(&lines[start..start + length]);
-        match op.name().cmp(name) {
-            std::cmp::Ordering::Equal => return Some(op),
-            std::cmp::Ordering::Less => lines = &lines[start + length + 1..],
-            std::cmp::Ordering::Greater => lines = &lines[..start],
+        let line = &lines[start..start + length];
+        // The name alone is cut off here: most lines on the way are not the one.
+        match line.split('\t').next()?.cmp(name) {
+            Ordering::Equal => return Some(OpFacts::of_line(line)),
+            Ordering::Less => lines = &lines[start + length + 1..],
+            Ordering::Greater => lines = &lines[..start],
         }
     }
     None

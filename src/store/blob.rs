@@ -14,8 +14,14 @@ pub struct Blob(Source);
 #[derive(Clone)]
 enum Source {
     Bytes(Bytes),
+    /// The same bytes by both ways.
+    Mapped(Bytes, Arc<Ranged>),
     Ranged(Arc<Ranged>),
 }
+
+/// From this length on a mapped file is read to where its bytes are wanted, not copied out of the
+/// map: that costs no page faults, and the pages do not count as memory of the process.
+const LONG: usize = 64 << 10;
 
 struct Ranged {
     len: u64,
@@ -43,10 +49,22 @@ impl Blob {
         })))
     }
 
+    /// Makes a blob of a file's bytes, mapped, and the function that reads a range of them.
+    pub(crate) fn mapped(
+        bytes: Bytes,
+        read: impl Fn(u64, &mut [u8]) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let ranged = Ranged {
+            len: bytes.len() as u64,
+            read: Box::new(read),
+        };
+        Blob(Source::Mapped(bytes, Arc::new(ranged)))
+    }
+
     /// Returns the length in bytes.
     pub fn len(&self) -> u64 {
         match &self.0 {
-            Source::Bytes(bytes) => bytes.len() as u64,
+            Source::Bytes(bytes) | Source::Mapped(bytes, _) => bytes.len() as u64,
             Source::Ranged(ranged) => ranged.len,
         }
     }
@@ -59,7 +77,7 @@ impl Blob {
     /// Returns all bytes, if they are there without reading.
     pub fn bytes(&self) -> Option<&Bytes> {
         match &self.0 {
-            Source::Bytes(bytes) => Some(bytes),
+            Source::Bytes(bytes) | Source::Mapped(bytes, _) => Some(bytes),
             Source::Ranged(_) => None,
         }
     }
@@ -74,10 +92,13 @@ impl Blob {
         let end = self.check(offset, len)?;
         match &self.0 {
             // Within a slice, so within `usize`.
-            Source::Bytes(bytes) => Ok(bytes.slice(offset as usize..end as usize)),
+            Source::Bytes(bytes) | Source::Mapped(bytes, _) => {
+                Ok(bytes.slice(offset as usize..end as usize))
+            }
             Source::Ranged(ranged) => {
                 let mut buffer = Buffer::new(len)?;
-                (ranged.read)(offset, &mut buffer)?;
+                (ranged.read)(offset, &mut buffer)
+                    .map_err(|error| Error::from(error).at(offset))?;
                 Ok(buffer.into_bytes())
             }
         }
@@ -91,8 +112,15 @@ impl Blob {
     pub fn read_into(&self, offset: u64, out: &mut [u8]) -> Result<()> {
         let end = self.check(offset, out.len() as u64)?;
         match &self.0 {
-            Source::Bytes(bytes) => out.copy_from_slice(&bytes[offset as usize..end as usize]),
-            Source::Ranged(ranged) => (ranged.read)(offset, out)?,
+            Source::Mapped(_, ranged) if out.len() >= LONG => {
+                (ranged.read)(offset, out).map_err(|error| Error::from(error).at(offset))?;
+            }
+            Source::Bytes(bytes) | Source::Mapped(bytes, _) => {
+                out.copy_from_slice(&bytes[offset as usize..end as usize]);
+            }
+            Source::Ranged(ranged) => {
+                (ranged.read)(offset, out).map_err(|error| Error::from(error).at(offset))?;
+            }
         }
         Ok(())
     }
@@ -115,6 +143,7 @@ impl fmt::Debug for Blob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.0 {
             Source::Bytes(_) => "in memory",
+            Source::Mapped(..) => "mapped",
             Source::Ranged(_) => "read by ranges",
         };
         write!(f, "Blob({} bytes, {kind})", self.len())

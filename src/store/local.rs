@@ -73,14 +73,15 @@ impl Store for LocalStore {
             platform::read_at(&file, 0, &mut bytes)?;
             return Ok(Blob::from_bytes(bytes));
         }
-        if self.mapping == Mapping::Auto
-            && let Some(bytes) = platform::map(&file)?
-        {
-            return Ok(Blob::from_bytes(bytes));
-        }
-        Ok(Blob::ranged(len, move |offset, out| {
-            platform::read_at(&file, offset, out)
-        }))
+        let map = match self.mapping {
+            Mapping::Auto => platform::map(&file)?,
+            Mapping::Never => None,
+        };
+        let read = move |offset, out: &mut [u8]| platform::read_at(&file, offset, out);
+        Ok(match map {
+            Some(bytes) => Blob::mapped(bytes, read),
+            None => Blob::ranged(len, read),
+        })
     }
 
     fn list(&self, directory: &str) -> io::Result<Vec<String>> {

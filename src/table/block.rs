@@ -16,7 +16,18 @@ pub(crate) struct Block {
     offset: u64,
     /// Whether places in the contents are places in the file.
     compressed: bool,
+    /// How long all its keys may be together.
+    key_budget: u64,
 }
+
+/// By how much keys may outgrow the block that stores them. Sixteen entries share a prefix at most
+/// in anything TensorFlow or LevelDB writes; without a limit a block of a megabyte could hold ten
+/// thousand keys of half a megabyte.
+const MAX_SHARING: u64 = 32;
+
+/// How many entries a run may have. TensorFlow and LevelDB write sixteen; looking a key up walks a
+/// run, so that one of a million entries would make looking all of them up quadratic.
+const MAX_RUN: u32 = 256;
 
 impl Block {
     /// Reads a block, verifies its checksum and decompresses it.
@@ -50,7 +61,10 @@ impl Block {
         }
         let contents = compression::decompress(stored.slice(..size), compression)
             .map_err(|error| error.at(handle.offset))?;
-        Self::new(contents, handle.offset, compression != 0)
+        let mut block = Self::new(contents, handle.offset, compression != 0)?;
+        // That contents are large may be all that compression says, so they count less.
+        block.key_budget = MAX_SHARING * size as u64 + block.contents.len() as u64;
+        Ok(block)
     }
 
     fn new(contents: Bytes, offset: u64, compressed: bool) -> Result<Self> {
@@ -60,6 +74,7 @@ impl Block {
         });
         match entries {
             Some(entries) if entries + 8 <= contents.len() => Ok(Block {
+                key_budget: MAX_SHARING * contents.len() as u64,
                 contents,
                 entries,
                 offset,
@@ -184,13 +199,18 @@ impl Header {
 /// A walk over the entries of one block after the other, with the key it stands on.
 ///
 /// Every step proves what a sound table promises: the entry lies in the block, shares no more than
-/// the key before it has, its key is above that key, and runs start where the restarts say.
+/// the key before it has, its key is above that key, and runs start where the restarts say. It also
+/// keeps the limits that make work and memory proportional to the file: `MAX_RUN`, `MAX_SHARING`.
 #[derive(Debug)]
 pub(crate) struct Walk {
     pub(crate) key: Vec<u8>,
     /// Whether `key` is the key of an entry, so that the next must be above it.
     standing: bool,
     position: Position,
+    /// Entries since the last restart.
+    in_run: u32,
+    /// What is left of the block's budget for keys.
+    key_budget: u64,
 }
 
 #[derive(Debug)]
@@ -212,6 +232,8 @@ impl Walk {
             key: Vec::new(),
             standing: false,
             position: Position::Run(run),
+            in_run: 0,
+            key_budget: 0,
         }
     }
 
@@ -235,6 +257,7 @@ impl Walk {
                 if run == 0 && start != 0 {
                     return Err(block.bad("the first run does not start at the beginning", start));
                 }
+                self.key_budget = block.key_budget;
                 (start, run, start)
             }
         };
@@ -258,6 +281,7 @@ impl Walk {
             }
             next_run += 1;
             next_start = block.restart(next_run).unwrap_or(0);
+            self.in_run = 0;
         }
         if header.shared > self.key.len() {
             return Err(block.bad("it shares more than the key before it has", at));
@@ -268,6 +292,11 @@ impl Walk {
         }
         self.key.truncate(header.shared);
         self.key.extend_from_slice(own);
+        self.in_run += 1;
+        self.key_budget = match self.key_budget.checked_sub(self.key.len() as u64) {
+            Some(left) if self.in_run <= MAX_RUN => left,
+            _ => return Err(self.too_large(block, at)),
+        };
         self.standing = true;
         self.position = Position::Entry {
             at: header.end,
@@ -275,6 +304,30 @@ impl Walk {
             next_start,
         };
         Ok(Some(header.value..header.end))
+    }
+}
+
+impl Walk {
+    #[cold]
+    fn too_large(&self, block: &Block, at: usize) -> Error {
+        let (what, size, limit) = match self.in_run > MAX_RUN {
+            true => (
+                "the entries of a table block that share a key's bytes in one run",
+                self.in_run.into(),
+                MAX_RUN.into(),
+            ),
+            false => (
+                "the keys of a table block",
+                block.key_budget - self.key_budget + self.key.len() as u64,
+                block.key_budget,
+            ),
+        };
+        Error::new(ErrorKind::TooLarge {
+            what: what.to_owned(),
+            size,
+            limit,
+        })
+        .at(block.file_offset(at))
     }
 }
 

@@ -7,7 +7,7 @@ use prost::bytes::Bytes;
 
 use super::block::{Block, Walk};
 use super::footer::{BlockHandle, Footer};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::store::Blob;
 
 /// Reads a sorted string table: looks keys up, walks all entries.
@@ -44,11 +44,9 @@ struct Slot {
     block: OnceLock<Block>,
     /// Whether every entry was checked.
     sound: AtomicBool,
+    /// What the check found. Kept, or each of many lookups would read a bad block again.
+    fault: OnceLock<Error>,
 }
-
-/// By how much the index block's keys may outgrow the block, whose entries share prefixes. Sixteen
-/// entries share at most in anything TensorFlow or LevelDB writes.
-const MAX_SHARING: usize = 64;
 
 impl Reader {
     /// Opens a table: reads its footer and index block.
@@ -60,7 +58,6 @@ impl Reader {
     pub fn new(file: Blob) -> Result<Self> {
         let footer = Footer::read(&file)?;
         let index = Block::read(&file, footer.index)?;
-        let limit = index.contents().len().saturating_mul(MAX_SHARING);
         let mut separators = Vec::new();
         let mut slots: Vec<Slot> = Vec::new();
         let mut end = 0;
@@ -88,20 +85,13 @@ impl Reader {
                 }
             };
             let start = separators.len();
-            if start + walk.key.len() > limit {
-                return Err(Error::new(ErrorKind::TooLarge {
-                    what: "keys of the index block".to_owned(),
-                    size: (start + walk.key.len()) as u64,
-                    limit: limit as u64,
-                })
-                .at(place));
-            }
             separators.extend_from_slice(&walk.key);
             slots.push(Slot {
                 handle,
                 separator: start..separators.len(),
                 block: OnceLock::new(),
                 sound: AtomicBool::new(false),
+                fault: OnceLock::new(),
             });
         }
         Ok(Reader {
@@ -128,11 +118,17 @@ impl Reader {
     ///
     /// `Malformed` or `ChecksumMismatch` if the block that would hold the key is damaged.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(self.find(key)?.map(|(value, _)| value))
+    }
+
+    /// Looks a key up; returns its value and where in the file that stands.
+    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<(Bytes, u64)>> {
         let slot = self.slot_for(key);
         if slot < self.slots.len() {
             let block = self.sound_block(slot)?;
             if let Some(value) = block.find(key)? {
-                return Ok(Some(block.contents().slice(value)));
+                let offset = block.file_offset(value.start);
+                return Ok(Some((block.contents().slice(value), offset)));
             }
         }
         // The block before could hold it too, if the index is wrong about its last key.
@@ -162,6 +158,10 @@ impl Reader {
         let slot = self.slot_for(key);
         let mut cursor = self.cursor();
         cursor.slot = slot;
+        // As for `get`: keys not below could stand in the block before, if the index is wrong.
+        if let Some(before) = slot.checked_sub(1) {
+            self.sound_block(before)?;
+        }
         if slot == self.slots.len() {
             return Ok(cursor);
         }
@@ -227,6 +227,17 @@ impl Reader {
 
     /// Returns a block every entry of which was checked.
     fn sound_block(&self, slot: usize) -> Result<&Block> {
+        if let Some(fault) = self.slots[slot].fault.get().and_then(Error::again) {
+            return Err(fault);
+        }
+        self.check_block(slot).inspect_err(|error| {
+            if let Some(fault) = error.again() {
+                let _ = self.slots[slot].fault.set(fault);
+            }
+        })
+    }
+
+    fn check_block(&self, slot: usize) -> Result<&Block> {
         let block = self.block(slot)?;
         if !self.slots[slot].sound.load(Ordering::Relaxed) {
             let mut walk = Walk::from_run(0);
@@ -306,6 +317,12 @@ impl<'t> Cursor<'t> {
     pub(crate) fn current(&self) -> Option<(&[u8], &'t [u8])> {
         let value = &self.block?.contents()[self.value.clone()?];
         Some((&self.walk.key, value))
+    }
+
+    /// Says whether the walk stands on the entry under the empty key.
+    #[inline]
+    pub(crate) fn is_on_empty_key(&self) -> bool {
+        self.walk.key.is_empty() && self.value.is_some()
     }
 
     /// Returns where in the file the value of the current entry stands.

@@ -56,6 +56,8 @@ impl Shape {
     /// `Unsupported` beyond 254 dimensions, `Malformed` if a dimension is negative or a product of
     /// leading dimensions exceeds `i64::MAX`.
     pub(crate) fn stored(dims: &[i64]) -> Result<Shape> {
+        // First, so that no message shows a million dimensions.
+        check_rank(dims.len())?;
         let dims: Vec<u64> = dims
             .iter()
             .map(|&dim| {
@@ -65,6 +67,23 @@ impl Shape {
             })
             .collect::<Result<_>>()?;
         Shape::checked(&dims, Error::malformed)
+    }
+
+    /// Makes a shape of the first `rank` of these dimensions, the others being 0, without an
+    /// allocation; `None` if it is no shape.
+    #[inline(always)]
+    pub(crate) fn short(rank: u8, dims: [u64; INLINE_RANK]) -> Option<Shape> {
+        let mut product = 1u64;
+        for (i, &dim) in dims.iter().enumerate() {
+            if i < usize::from(rank) {
+                product = product
+                    .checked_mul(dim)
+                    .filter(|product| *product <= i64::MAX as u64)?;
+                // Behind a 0 any number would do for the product, a negative one too.
+                i64::try_from(dim).ok()?;
+            }
+        }
+        Some(Shape(Dims::Inline { rank, dims }))
     }
 
     /// Reads the shape of a tensor that is stored, which has no unknown parts. An unknown rank counts
@@ -96,6 +115,7 @@ impl Shape {
     }
 
     /// Returns the dimensions, outermost first.
+    #[inline]
     pub fn dims(&self) -> &[u64] {
         match &self.0 {
             Dims::Inline { rank, dims } => &dims[..usize::from(*rank)],
@@ -109,6 +129,7 @@ impl Shape {
     }
 
     /// Returns the number of elements: the product of the dimensions, at most `i64::MAX`.
+    #[inline]
     pub fn elements(&self) -> u64 {
         self.dims().iter().product()
     }
@@ -253,6 +274,7 @@ impl PartialShape {
     /// `Unsupported` beyond 254 dimensions, `Malformed` if a dimension is less than −1 or the known
     /// dimensions multiply to more than `i64::MAX`.
     pub(crate) fn stored(dims: &[i64]) -> Result<PartialShape> {
+        check_rank(dims.len())?;
         let dims = dims
             .iter()
             .map(|&dim| match dim {

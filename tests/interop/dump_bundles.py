@@ -3,7 +3,8 @@
   python dump_bundles.py PREFIX_OR_DIR... [--array]
 
 A directory stands for all bundles (and V1 checkpoints) below it, named relative to it. Tensors that TensorFlow
-wrote but cannot read come from the *.source_values.json files that the makers leave beside their fixtures.
+wrote but cannot read come from the *.source_values.json files that the makers leave beside their fixtures; the
+"source" of those that are not there is "none".
 --array wraps the lines into one JSON document.
 """
 import hashlib
@@ -100,6 +101,10 @@ def content(tensor):
             "first": [number(x, dtype) for x in np.asarray(array).ravel()[:4]]}
 
 
+def gist(error):
+    return error.message.split("}} ")[-1].split(" [Op:")[0]
+
+
 def dump(prefix, name, source_values):
     reader = tf.train.load_checkpoint(prefix)
     shapes = reader.get_variable_to_shape_map()
@@ -114,10 +119,10 @@ def dump(prefix, name, source_values):
             row["source"] = "tensorflow"
         except tf.errors.OpError as e:
             source = source_values.get(name, {}).get(key)
-            if not source or (source["dtype"], source["shape"]) != (number, row["shape"]):
+            if source and (source["dtype"], source["shape"]) != (number, row["shape"]):
                 raise
-            row.update({k: v for k, v in source.items() if k not in ("dtype", "shape")})
-            row.update(source="script", tensorflow_says=e.message.split("}} ")[-1].split(" [Op:")[0])
+            row.update({k: v for k, v in (source or {}).items() if k not in ("dtype", "shape")})
+            row.update(source="script" if source else "none", tensorflow_says=gist(e))
         yield row
 
 
@@ -143,4 +148,5 @@ def main():
     sys.stdout.write("[\n" + ",\n".join(lines) + "\n]\n" if "--array" in sys.argv else "".join(l + "\n" for l in lines))
 
 
-main()
+if __name__ == "__main__":
+    main()

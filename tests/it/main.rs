@@ -5,6 +5,18 @@ mod op_facts;
 mod cli;
 #[cfg(feature = "cli")]
 mod goldens;
+mod answers;
+#[cfg(feature = "cli")]
+mod cli;
+mod corrupt;
+mod examples;
+mod fixtures;
+mod forge;
+mod interop;
+mod layers;
+mod op_facts;
 mod proto;
+mod records;
+mod tensor_protos;
 mod tensorflow;
 mod vectors;
