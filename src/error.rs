@@ -116,6 +116,18 @@ impl Error {
         })
     }
 
+    /// Says that nothing is called `wanted`, and which of `names` look like it.
+    pub(crate) fn not_found_among(
+        what: impl Into<String>,
+        wanted: &str,
+        names: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Error::new(ErrorKind::NotFound {
+            what: what.into(),
+            near: nearest(names, |name| likeness(name, wanted)),
+        })
+    }
+
     /// Adds the byte offset in the file, unless a lower floor knew it better.
     pub(crate) fn at(mut self, offset: u64) -> Self {
         self.0.offset.get_or_insert(offset);
@@ -125,6 +137,12 @@ impl Error {
     /// Makes an offset that counts from `start` of a part count from the start of the whole.
     pub(crate) fn shifted(mut self, start: u64) -> Self {
         self.0.offset = Some(self.0.offset.unwrap_or(0).saturating_add(start));
+        self
+    }
+
+    /// Forgets the byte offset, where it does not count in what the user knows as the file.
+    pub(crate) fn nowhere(mut self) -> Self {
+        self.0.offset = None;
         self
     }
 
@@ -224,7 +242,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.0.path {
-            write!(f, "{}: ", path.display())?;
+            write!(f, "{}: ", Printable(&path.to_string_lossy()))?;
         }
         if let Some(offset) = self.0.offset {
             write!(f, "at byte {offset}: ")?;
@@ -285,17 +303,67 @@ impl fmt::Display for Near<'_> {
             [names @ .., last] => {
                 f.write_str("; did you mean ")?;
                 for name in names {
-                    write!(f, "`{name}`, ")?;
+                    write!(f, "`{}`, ", Printable(name))?;
                 }
-                write!(f, "`{last}`?")
+                write!(f, "`{}`?", Printable(last))
             }
         }
     }
 }
 
+/// Shows text from a file with its control and other invisible characters escaped, because they
+/// can rewrite what a terminal shows.
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '\'' | '"' | '\\' => fmt::Write::write_char(f, c)?,
+                c => write!(f, "{}", c.escape_debug())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+const MAX_NEAR: usize = 3;
+/// How alike two names must be, from 0 (not at all) to 1 (equal).
+const ALIKE: f64 = 0.8;
+
+/// Says how alike two names are, from 0 to 1.
+pub(crate) fn likeness(name: &str, wanted: &str) -> f64 {
+    strsim::jaro_winkler(name, wanted)
+}
+
+/// Returns the names with the highest scores, best first, if they are high enough to be meant.
+pub(crate) fn nearest(
+    names: impl IntoIterator<Item = String>,
+    score: impl Fn(&str) -> f64,
+) -> Vec<String> {
+    let mut scored: Vec<(f64, String)> = names
+        .into_iter()
+        .map(|name| (score(&name), name))
+        .filter(|(score, _)| *score >= ALIKE)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    scored.truncate(MAX_NEAR);
+    scored.into_iter().map(|(_, name)| name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_from_files_cannot_steer_a_terminal() {
+        assert_eq!(
+            Printable("größe 模型 \x1b[2J\u{202e}'\"\\").to_string(),
+            "größe 模型 \\u{1b}[2J\\u{202e}'\"\\"
+        );
+        let error = Error::not_found("file").in_file("a\nb");
+        assert_eq!(error.to_string(), "a\\nb: file not found");
+    }
 
     #[test]
     fn the_innermost_context_stays() {

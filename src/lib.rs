@@ -42,6 +42,7 @@ mod error;
 pub mod object_graph;
 pub mod example;
 pub mod op;
+pub mod model;
 pub mod proto;
 pub mod record;
 pub mod store;
@@ -51,6 +52,7 @@ pub mod wire;
 
 pub use bundle::{BundleEntry, BundleReader};
 pub use error::{Error, ErrorKind, Result};
+pub use model::{MetaGraph, SavedModel, Signature, TensorInfo};
 pub use prost::bytes::Bytes;
 pub use tensor::{
     DType, Dimension, Element, Extent, PartialShape, Shape, Statistics, Strings, Tensor,

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint_state::latest_checkpoint;
 use super::reader::BundleReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, likeness, nearest};
 use crate::store::{Blob, Store};
 
 /// Finds the prefix of the bundle that a path means.
@@ -139,7 +139,7 @@ pub(crate) fn no_index(error: io::Error, store: &dyn Store, prefix: &str) -> Err
     let near = names
         .iter()
         .filter_map(|name| name.strip_suffix(".index"))
-        .take(MAX_NEAR)
+        .take(3)
         .map(str::to_owned)
         .collect();
     Error::new(ErrorKind::NotFound {
@@ -186,7 +186,6 @@ pub(crate) fn foreign_kind(blob: &Blob) -> Option<&'static str> {
         .map(|(_, kind)| *kind)
 }
 
-const MAX_NEAR: usize = 3;
 /// A search for near names looks at so many.
 const MAX_SEARCHED: usize = 50_000;
 /// Comparing two names takes as many steps as the product of their lengths; a search takes so many.
@@ -223,6 +222,19 @@ pub(crate) fn near_keys(bundle: &BundleReader, key: &[u8]) -> Vec<String> {
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     scored.truncate(MAX_NEAR);
     scored.into_iter().map(|(_, name)| name).collect()
+    let names = bundle
+        .entries()
+        .take(MAX_SEARCHED)
+        .filter_map(|item| Some(item.ok()?.0.to_string()));
+    nearest(names, |name| {
+        let stem = name
+            .strip_suffix("/.ATTRIBUTES/VARIABLE_VALUE")
+            .unwrap_or(name);
+        match stem.ends_with(&*wanted) && !wanted.is_empty() {
+            true => 1.0,
+            false => likeness(stem, &wanted),
+        }
+    })
 }
 
 #[cfg(test)]

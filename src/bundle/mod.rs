@@ -48,6 +48,7 @@ pub use entry::BundleEntry;
 pub use header::Endianness;
 pub use key::Key;
 pub use listing::Listing;
+pub(crate) use locate::foreign_kind;
 pub use locate::locate_bundle;
 pub use reader::{BundleOptions, BundleReader, Cursor, Entries};
 pub use shard::Checksums;

@@ -1,0 +1,52 @@
+//! A SavedModel as a whole: its meta graphs, their signatures, graphs, assets and collections.
+//!
+//! ```text
+//! resnet50/1/
+//!     saved_model.pb        → SavedModel → MetaGraph (one for each set of tags)
+//!                                            ├── Signature → TensorInfo   what can be run
+//!                                            ├── Graph → Node, Function   the program
+//!                                            ├── Asset                    files it reads
+//!                                            └── collections, saver, versions, object graph
+//!     variables/variables.* → BundleReader   the variables' values
+//!     assets/               files that the graph reads
+//!     assets.extra/         files for the serving system
+//!     fingerprint.pb        hashes of the parts
+//! ```
+//!
+//! Everything is a view of the model file's bytes, and decoded when somebody asks for it:
+//! listing the signatures of a model of half a gigabyte reads a few pages of the file. What has
+//! been decoded is owned, what has not borrows from the [`SavedModel`]. A model stored as text
+//! (`saved_model.pbtxt`) is brought into the binary form first and is the same from there on.
+//!
+//! TensorFlow's own loader is in `tensorflow/cc/saved_model/loader.cc`; the messages are those of
+//! `tensorflow/core/protobuf/meta_graph.proto`.
+//!
+//! | part | holds |
+//! |---|---|
+//! | `saved_model` | [`SavedModel`]: the directory, its meta graphs, and the files beside them |
+//! | `load` | which file is the model, and what it is if it is none |
+//! | `meta_graph` | [`MetaGraph`] |
+//! | `signature`, `tensor_info` | [`Signature`] and its [`TensorInfo`]s |
+//! | `graph` | [`Graph`], [`Node`], [`Function`] |
+//! | `marked_op` | [`MarkedOp`]: the op to run after loading, the op to train |
+//! | `asset` | [`Asset`] |
+//! | `view` | messages not decoded yet, with the file in their errors |
+
+mod asset;
+mod graph;
+mod load;
+mod marked_op;
+mod meta_graph;
+mod saved_model;
+mod signature;
+mod tensor_info;
+mod view;
+
+pub use asset::Asset;
+pub use graph::{Function, Graph, Node};
+pub use load::Format;
+pub use marked_op::{MarkedOp, OpPlace};
+pub use meta_graph::MetaGraph;
+pub use saved_model::{SavedModel, SavedModelOptions};
+pub use signature::{Signature, SignatureKind};
+pub use tensor_info::{Encoding, TensorInfo};

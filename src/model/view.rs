@@ -1,0 +1,200 @@
+use std::path::{Path, PathBuf};
+use std::str;
+
+use prost::bytes::Bytes;
+
+use super::Format;
+use crate::error::{Error, Result};
+use crate::wire::merged::{self, Merged};
+use crate::wire::{Message, Value};
+
+/// The one message all views of a model look at, and the file it came from.
+pub(crate) struct Source {
+    pub(crate) bytes: Bytes,
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+}
+
+impl Source {
+    pub(crate) fn message(&self) -> Message<'_> {
+        Message::new(&self.bytes)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds the file to an error. Offsets count in the binary form, which of a text the user does
+    /// not have.
+    pub(crate) fn fault(&self, error: Error) -> Error {
+        match self.format {
+            Format::Binary => error.in_file(&self.path),
+            Format::Text => error.nowhere().in_file(&self.path),
+        }
+    }
+}
+
+/// A singular message of the model, all its occurrences merged, that is not decoded yet.
+///
+/// Errors of its functions have the file and the byte.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'m> {
+    pub(crate) source: &'m Source,
+    merged: Merged<'m>,
+}
+
+impl<'m> View<'m> {
+    pub(crate) fn new(source: &'m Source, message: Message<'m>) -> Self {
+        View {
+            source,
+            merged: Merged::new(message),
+        }
+    }
+
+    /// Returns the message at the start of the path.
+    pub(crate) fn root(self) -> Message<'m> {
+        self.merged.root()
+    }
+
+    pub(crate) fn child(self, number: u32) -> Self {
+        View {
+            merged: self.merged.child(number),
+            ..self
+        }
+    }
+
+    pub(crate) fn fault(self, error: Error) -> Error {
+        self.source.fault(error)
+    }
+
+    pub(crate) fn exists(self) -> Result<bool> {
+        let parts = self.merged.parts();
+        Ok(!parts.map_err(|error| self.fault(error))?.is_empty())
+    }
+
+    /// Walks the messages of a repeated field.
+    pub(crate) fn elements(
+        self,
+        number: u32,
+    ) -> impl Iterator<Item = Result<Message<'m>>> + use<'m> {
+        merged::messages(self.merged.fields(), number)
+            .map(move |message| message.map_err(|error| self.fault(error)))
+    }
+
+    /// Walks the entries of a map whose keys are strings, in the order of the file. Of entries with
+    /// one key the last counts.
+    pub(crate) fn entries(
+        self,
+        number: u32,
+    ) -> impl Iterator<Item = Result<(&'m str, View<'m>)>> + use<'m> {
+        self.elements(number).map(move |entry| {
+            let entry = View::new(self.source, entry?);
+            Ok((entry.string(KEY)?, entry.child(VALUE)))
+        })
+    }
+
+    /// Looks a map's value up.
+    pub(crate) fn value(self, number: u32, key: &str) -> Result<Option<View<'m>>> {
+        let mut found = None;
+        for entry in self.elements(number) {
+            let entry = View::new(self.source, entry?);
+            let stored = entry.last_bytes(KEY)?.map_or(&b""[..], |(key, _)| key);
+            if stored == key.as_bytes() {
+                found = Some(entry.child(VALUE));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Walks the values of a repeated string field.
+    pub(crate) fn strings(self, number: u32) -> impl Iterator<Item = Result<&'m str>> + use<'m> {
+        self.merged.fields().filter_map(move |field| {
+            let field = match field {
+                Ok(field) if field.number() == number => field,
+                Ok(_) => return None,
+                Err(error) => return Some(Err(self.fault(error))),
+            };
+            match field.value() {
+                Value::Bytes(bytes) => {
+                    Some(read_str(bytes, field.offset()).map_err(|error| self.fault(error)))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// Returns a string field; empty where there is none.
+    pub(crate) fn string(self, number: u32) -> Result<&'m str> {
+        match self.last_bytes(number)? {
+            Some((bytes, offset)) => read_str(bytes, offset).map_err(|error| self.fault(error)),
+            None => Ok(""),
+        }
+    }
+
+    /// Returns a boolean field; false where there is none.
+    pub(crate) fn boolean(self, number: u32) -> Result<bool> {
+        Ok(self.integer(number)? != 0)
+    }
+
+    /// Returns an integer field; 0 where there is none.
+    pub(crate) fn integer(self, number: u32) -> Result<i64> {
+        let value = self.merged.last_varint(number);
+        Ok(value.map_err(|error| self.fault(error))? as i64)
+    }
+
+    /// Returns the encoded bytes: a share of the model's, unless parts had to be merged.
+    pub(crate) fn bytes(self) -> Result<Option<Bytes>> {
+        let parts = self.merged.parts().map_err(|error| self.fault(error))?;
+        Ok(match parts[..] {
+            [] => None,
+            [part] => Some(self.source.bytes.slice_ref(part.bytes())),
+            _ => Some(
+                parts
+                    .iter()
+                    .flat_map(|part| part.bytes())
+                    .copied()
+                    .collect(),
+            ),
+        })
+    }
+
+    /// Decodes the message, if it is there.
+    pub(crate) fn decode<M: prost::Message + Default>(self) -> Result<Option<M>> {
+        let Some(bytes) = self.bytes()? else {
+            return Ok(None);
+        };
+        let decoded = M::decode(bytes).map_err(|error| {
+            let start = self
+                .merged
+                .parts()
+                .ok()
+                .and_then(|parts| Some(parts.first()?.start()));
+            let error = Error::malformed(error.to_string());
+            self.fault(match start {
+                Some(start) => error.at(start),
+                None => error,
+            })
+        });
+        decoded.map(Some)
+    }
+
+    fn last_bytes(self, number: u32) -> Result<Option<(&'m [u8], u64)>> {
+        let last = self.merged.last_bytes(number);
+        last.map_err(|error| self.fault(error))
+    }
+}
+
+/// The fields of every map entry.
+const KEY: u32 = 1;
+const VALUE: u32 = 2;
+
+/// Reads a string as strictly as TensorFlow's parser.
+pub(crate) fn read_str(bytes: &[u8], offset: u64) -> Result<&str> {
+    str::from_utf8(bytes).map_err(|_| {
+        Error::malformed(format!(
+            "the string `{}` is not UTF-8",
+            bytes[..bytes.len().min(64)].escape_ascii()
+        ))
+        .at(offset)
+    })
+}
