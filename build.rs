@@ -1,11 +1,16 @@
 //! Compiles `protos/` into the types of the `proto` module, in pure Rust.
 
+use std::collections::HashMap;
 use std::error::Error;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::{env, fs, io};
 
-use prost_types::field_descriptor_proto::Label;
-use prost_types::{DescriptorProto, FileDescriptorSet, OneofDescriptorProto};
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet,
+    OneofDescriptorProto,
+};
 
 const PROTOS: &str = "protos";
 
@@ -25,6 +30,9 @@ const BOXED: [&str; 9] = [
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={PROTOS}");
     let schema = parse()?;
+    let tables = Schema::new(&schema)?.tables()?;
+    let out = env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
+    fs::write(Path::new(&out).join("descriptor_tables.rs"), tables)?;
     generate_messages(schema)?;
     Ok(())
 }
@@ -108,4 +116,177 @@ fn make_fields_explicit(entry: &mut DescriptorProto) {
             options: None,
         });
     }
+}
+
+/// All messages and enums by full name, for the tables `src/text/descriptor.rs` includes.
+struct Schema<'a> {
+    messages: Vec<(String, &'a DescriptorProto, Syntax)>,
+    enums: Vec<(String, &'a EnumDescriptorProto)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Syntax {
+    Proto2,
+    Proto3,
+}
+
+impl<'a> Schema<'a> {
+    fn new(files: &'a FileDescriptorSet) -> Result<Self, Box<dyn Error>> {
+        let mut schema = Schema {
+            messages: Vec::new(),
+            enums: Vec::new(),
+        };
+        for file in &files.file {
+            let syntax = match file.syntax() {
+                "" | "proto2" => Syntax::Proto2,
+                "proto3" => Syntax::Proto3,
+                other => return Err(unsupported(file.name(), other)),
+            };
+            // The enums of such a file would be closed, and the tables have no place for that.
+            if syntax == Syntax::Proto2 && !file.enum_type.is_empty() {
+                return Err(unsupported(file.name(), "a proto2 enum"));
+            }
+            for message in &file.message_type {
+                schema.add_message(file.package(), message, syntax)?;
+            }
+            for kind in &file.enum_type {
+                schema.add_enum(file.package(), kind);
+            }
+        }
+        schema.messages.sort_by(|a, b| a.0.cmp(&b.0));
+        schema.enums.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(schema)
+    }
+
+    fn add_message(
+        &mut self,
+        scope: &str,
+        message: &'a DescriptorProto,
+        syntax: Syntax,
+    ) -> Result<(), Box<dyn Error>> {
+        let name = format!("{scope}.{}", message.name());
+        if syntax == Syntax::Proto2 && !message.enum_type.is_empty() {
+            return Err(unsupported(&name, "a proto2 enum"));
+        }
+        if !message.extension.is_empty() || !message.extension_range.is_empty() {
+            return Err(unsupported(&name, "extensions"));
+        }
+        for nested in &message.nested_type {
+            self.add_message(&name, nested, syntax)?;
+        }
+        for kind in &message.enum_type {
+            self.add_enum(&name, kind);
+        }
+        self.messages.push((name, message, syntax));
+        Ok(())
+    }
+
+    fn add_enum(&mut self, scope: &str, kind: &'a EnumDescriptorProto) {
+        self.enums.push((format!("{scope}.{}", kind.name()), kind));
+    }
+
+    fn tables(&self) -> Result<String, Box<dyn Error>> {
+        fn indices<'b>(names: impl Iterator<Item = &'b String>) -> HashMap<&'b str, usize> {
+            names.enumerate().map(|(i, name)| (&name[..], i)).collect()
+        }
+        let messages = indices(self.messages.iter().map(|message| &message.0));
+        let enums = indices(self.enums.iter().map(|kind| &kind.0));
+
+        let mut out = String::new();
+        writeln!(out, "static MESSAGES: &[Message] = &[")?;
+        for (name, message, syntax) in &self.messages {
+            write_message(&mut out, name, message, *syntax, &messages, &enums)?;
+        }
+        writeln!(out, "];\nstatic ENUMS: &[Enum] = &[")?;
+        for (name, kind) in &self.enums {
+            write_enum(&mut out, name, kind)?;
+        }
+        writeln!(out, "];")?;
+        Ok(out)
+    }
+}
+
+fn write_message(
+    out: &mut String,
+    name: &str,
+    message: &DescriptorProto,
+    syntax: Syntax,
+    messages: &HashMap<&str, usize>,
+    enums: &HashMap<&str, usize>,
+) -> Result<(), Box<dyn Error>> {
+    let mut fields: Vec<_> = message.field.iter().collect();
+    fields.sort_by_key(|field| field.number());
+    let mut by_name: Vec<_> = (0..fields.len()).collect();
+    by_name.sort_by_key(|&i| fields[i].name());
+    let oneofs: Vec<_> = message
+        .oneof_decl
+        .iter()
+        .map(|oneof| oneof.name())
+        .collect();
+    let is_map_entry = message.options.as_ref().is_some_and(|o| o.map_entry());
+
+    write!(out, "Message{{name:{name:?},is_map_entry:{is_map_entry},")?;
+    write!(out, "by_name:&{by_name:?},oneofs:&{oneofs:?},fields:&[")?;
+    for field in fields {
+        let whose = format!("{name}.{}", field.name());
+        if field.default_value.is_some() || field.label() == Label::Required {
+            return Err(unsupported(&whose, "a required field or a default"));
+        }
+        let kind = match field.r#type() {
+            Type::Group => return Err(unsupported(&whose, "a group")),
+            Type::Message => format!("Message({})", index(messages, field)?),
+            Type::Enum => format!("Enum({})", index(enums, field)?),
+            scalar => format!("{scalar:?}"),
+        };
+        let oneof = field.oneof_index.filter(|_| !field.proto3_optional());
+        write!(
+            out,
+            "Field{{name:{:?},number:{},kind:Kind::{kind},rule:Rule::{},oneof:{oneof:?}}},",
+            field.name(),
+            field.number(),
+            rule(field, syntax)
+        )?;
+    }
+    writeln!(out, "]}},")?;
+    Ok(())
+}
+
+fn rule(field: &FieldDescriptorProto, syntax: Syntax) -> &'static str {
+    let can_pack = !matches!(
+        field.r#type(),
+        Type::String | Type::Bytes | Type::Message | Type::Group
+    );
+    let packed = field.options.as_ref().and_then(|options| options.packed);
+    match field.label() {
+        Label::Repeated if can_pack && packed.unwrap_or(syntax == Syntax::Proto3) => "Packed",
+        Label::Repeated => "Repeated",
+        _ if syntax == Syntax::Proto3
+            && field.oneof_index.is_none()
+            && field.r#type() != Type::Message =>
+        {
+            "Implicit"
+        }
+        _ => "Explicit",
+    }
+}
+
+fn index(
+    indices: &HashMap<&str, usize>,
+    field: &FieldDescriptorProto,
+) -> Result<usize, Box<dyn Error>> {
+    let name = field.type_name().trim_start_matches('.');
+    let index = indices
+        .get(name)
+        .ok_or_else(|| unsupported(name, "no such type"))?;
+    Ok(*index)
+}
+
+fn write_enum(out: &mut String, name: &str, kind: &EnumDescriptorProto) -> fmt::Result {
+    let mut values: Vec<_> = kind.value.iter().map(|v| (v.name(), v.number())).collect();
+    values.sort();
+    writeln!(out, "Enum{{name:{name:?},values:&{values:?}}},")
+}
+
+fn unsupported(whose: &str, what: &str) -> Box<dyn Error> {
+    format!("{whose}: the text format's tables cannot express this: {what}").into()
 }

@@ -29,6 +29,7 @@
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |
 //! | the index's file format | [`table`] |
+//! | text format, as in `saved_model.pbtxt` | [`text`] |
 //!
 //! Files may be damaged or hostile: every function that reads them answers an [`Error`] that names
 //! the file, the byte and the tensor, and takes no more memory than the file explains.
@@ -48,6 +49,7 @@ pub mod record;
 pub mod store;
 pub mod table;
 mod tensor;
+pub mod text;
 pub mod wire;
 
 pub use bundle::{BundleEntry, BundleReader};

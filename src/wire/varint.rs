@@ -20,6 +20,23 @@ pub(crate) fn read_u32(bytes: &[u8]) -> Option<(u32, usize)> {
     Some((u32::try_from(value).ok()?, len))
 }
 
+/// Appends the shortest encoding of `value`.
+#[inline]
+pub(crate) fn write_u64(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Returns how many bytes [`write_u64`] appends.
+#[inline]
+pub(crate) fn len_u64(value: u64) -> usize {
+    // Seven bits a byte; zero takes one.
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
 fn read_long(bytes: &[u8]) -> Option<(u64, usize)> {
     if let Some(chunk) = bytes.first_chunk::<8>() {
         let word = u64::from_le_bytes(*chunk);
@@ -74,6 +91,18 @@ mod tests {
                 Some((value, bytes.len())),
                 "{bytes:x?} and more"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for shift in 0..64 {
+            for value in [1 << shift, (1 << shift) - 1, u64::MAX >> shift] {
+                let mut out = vec![7];
+                write_u64(&mut out, value);
+                assert_eq!(read_u64(&out[1..]), Some((value, out.len() - 1)));
+                assert_eq!(len_u64(value), out.len() - 1);
+            }
         }
     }
 

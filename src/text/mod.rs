@@ -1,0 +1,23 @@
+//! Protobuf's text format, in which `saved_model.pbtxt`, graph definitions and the file
+//! `checkpoint` are written.
+//!
+//! [`parse`] turns text into the bytes of the binary format, for any message of the schema;
+//! [`proto`](crate::proto) decodes them:
+//!
+//! ```
+//! use prost::Message;
+//! use savedmodel::{proto, text};
+//!
+//! let bytes = text::parse("node { name: 'x' op: 'NoOp' }", "tensorflow.GraphDef")?;
+//! let graph = proto::GraphDef::decode(&bytes[..]).expect("canonical bytes");
+//! assert_eq!(graph.node[0].name, "x");
+//! # Ok::<(), savedmodel::Error>(())
+//! ```
+
+mod descriptor;
+mod encoder;
+mod fault;
+mod lexer;
+mod parser;
+
+pub use parser::parse;
