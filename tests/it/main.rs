@@ -1,10 +1,5 @@
 //! Integration tests.
 
-mod op_facts;
-#[cfg(feature = "cli")]
-mod cli;
-#[cfg(feature = "cli")]
-mod goldens;
 mod answers;
 #[cfg(feature = "cli")]
 mod cli;
@@ -12,6 +7,8 @@ mod corrupt;
 mod examples;
 mod fixtures;
 mod forge;
+#[cfg(feature = "cli")]
+mod goldens;
 mod interop;
 mod layers;
 mod op_facts;

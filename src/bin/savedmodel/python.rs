@@ -346,7 +346,11 @@ fn aligned(numbers: &[String]) -> Vec<String> {
             None => (number.as_str(), ""),
         })
         .collect();
-    let left = parts.iter().map(|(whole, _)| whole.len()).max().unwrap_or(0);
+    let left = parts
+        .iter()
+        .map(|(whole, _)| whole.len())
+        .max()
+        .unwrap_or(0);
     let right = parts.iter().map(|(_, part)| part.len()).max().unwrap_or(0);
     parts
         .iter()

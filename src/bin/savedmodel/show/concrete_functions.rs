@@ -260,10 +260,7 @@ fn write_argument(out: &mut impl Write, value: &StructuredValue) -> io::Result<(
     }
 }
 
-fn write_list(
-    out: &mut impl Write,
-    elements: impl Iterator<Item = String>,
-) -> io::Result<()> {
+fn write_list(out: &mut impl Write, elements: impl Iterator<Item = String>) -> io::Result<()> {
     out.write_all(b"[")?;
     for element in elements {
         write!(out, "{element}, ")?;

@@ -3,17 +3,15 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use prost::Message as _;
-use savedmodel::proto::AttrValue;
 use savedmodel::wire::{Field, Message, Value};
-use savedmodel::{Result, op};
+use savedmodel::{Graph, Node, Result, op};
 
 /// A graph's functions and what they need to be loaded in order.
 pub(crate) struct Library<'m> {
     functions: Vec<Function<'m>>,
     by_name: HashMap<&'m str, usize>,
     /// From the op type under which a gradient is registered to the function that computes it.
-    gradients: HashMap<&'m str, &'m str>,
+    gradients: HashMap<String, String>,
     registered_gradients: u64,
 }
 
@@ -24,65 +22,42 @@ struct Function<'m> {
     nodes: Vec<Node<'m>>,
 }
 
-/// One node, its attrs undecoded.
-#[derive(Clone, Copy)]
-pub(crate) struct Node<'m> {
-    pub(crate) op: &'m str,
-    message: Message<'m>,
+/// Walks a node's attrs: name and undecoded value.
+fn attrs<'m>(node: &Node<'m>) -> impl Iterator<Item = Result<(&'m str, Message<'m>)>> + use<'m> {
+    node.message().fields().filter_map(|field| {
+        let entry = match field {
+            Ok(field) if field.number() == 5 => field.message()?,
+            Ok(_) => return None,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(read_entry(entry))
+    })
 }
 
-impl<'m> Node<'m> {
-    pub(crate) fn new(message: Message<'m>) -> Result<Self> {
-        // Names first, then everything else: the walk ends early in nearly every node.
-        for field in message.fields() {
-            let field = field?;
-            match field.number() {
-                2 => return Ok(Node { op: text(&field), message }),
-                1 => {}
-                _ => break,
-            }
+fn attr<'m>(node: &Node<'m>, name: &str) -> Result<Option<Message<'m>>> {
+    let mut last = None;
+    for attr in attrs(node) {
+        let (key, value) = attr?;
+        if key == name {
+            last = Some(value);
         }
-        let op = message.last(2)?.map_or("", |field| text(&field));
-        Ok(Node { op, message })
     }
+    Ok(last)
+}
 
-    /// Returns the attrs: name and undecoded value.
-    fn attrs(self) -> impl Iterator<Item = Result<(&'m str, Message<'m>)>> {
-        self.message.fields().filter_map(|field| {
-            let entry = match field {
-                Ok(field) if field.number() == 5 => field.message()?,
-                Ok(_) => return None,
-                Err(error) => return Some(Err(error)),
-            };
-            Some(read_entry(entry))
-        })
-    }
-
-    fn attr(self, name: &str) -> Result<Option<Message<'m>>> {
-        let mut last = None;
-        for attr in self.attrs() {
-            let (key, value) = attr?;
-            if key == name {
-                last = Some(value);
-            }
-        }
-        Ok(last)
-    }
-
-    /// Returns the function that attr `f` of a call names.
-    pub(crate) fn called_function(self) -> Result<Option<&'m str>> {
-        match self.attr("f")? {
-            Some(value) => match value.last(10)? {
-                Some(function) => function_name(&function),
-                None => Ok(None),
-            },
+/// Returns the function that attr `f` of a call names.
+fn called_function<'m>(node: &Node<'m>) -> Result<Option<&'m str>> {
+    match attr(node, "f")? {
+        Some(value) => match value.last(10)? {
+            Some(function) => function_name(&function),
             None => Ok(None),
-        }
+        },
+        None => Ok(None),
     }
+}
 
-    pub(crate) fn is_call(self) -> bool {
-        matches!(self.op, "PartitionedCall" | "StatefulPartitionedCall")
-    }
+fn is_call(node: &Node<'_>) -> bool {
+    matches!(node.op(), "PartitionedCall" | "StatefulPartitionedCall")
 }
 
 fn text<'m>(field: &Field<'m>) -> &'m str {
@@ -113,65 +88,40 @@ fn function_name<'m>(name_attr_list: &Field<'m>) -> Result<Option<&'m str>> {
 }
 
 impl<'m> Library<'m> {
-    /// Reads the library of a `GraphDef`.
-    pub(crate) fn read(graph: Message<'m>) -> Result<Self> {
+    /// Reads the library of a graph.
+    pub(crate) fn read(graph: Graph<'m>) -> Result<Self> {
+        let functions = graph
+            .functions()
+            .map(|function| Function::read(&function?))
+            .collect::<Result<Vec<_>>>()?;
+        let names = functions.iter().enumerate();
+        let registered = graph.registered_gradients()?;
+        let registered = registered
+            .into_iter()
+            .filter(|gradient| !gradient.registered_op_type.is_empty());
         let mut library = Library {
-            functions: Vec::new(),
-            by_name: HashMap::new(),
+            by_name: names.map(|(i, function)| (function.name, i)).collect(),
+            functions,
             gradients: HashMap::new(),
             registered_gradients: 0,
         };
-        for field in graph.fields() {
-            let field = field?;
-            if let (2, Some(message)) = (field.number(), field.message()) {
-                library.add(message)?;
-            }
+        for gradient in registered {
+            library.registered_gradients += 1;
+            library
+                .gradients
+                .insert(gradient.registered_op_type, gradient.gradient_func);
         }
         Ok(library)
     }
 
-    fn add(&mut self, library: Message<'m>) -> Result<()> {
-        for field in library.fields() {
-            let field = field?;
-            match (field.number(), field.message()) {
-                (1, Some(function)) => {
-                    let function = Function::read(function)?;
-                    self.by_name.insert(function.name, self.functions.len());
-                    self.functions.push(function);
-                }
-                (3, Some(gradient)) => {
-                    let mut name = "";
-                    let mut op_type = "";
-                    for field in gradient.fields() {
-                        let field = field?;
-                        match field.number() {
-                            1 => name = text(&field),
-                            2 => op_type = text(&field),
-                            _ => {}
-                        }
-                    }
-                    if !op_type.is_empty() {
-                        self.registered_gradients += 1;
-                        self.gradients.insert(op_type, name);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Returns the ops of a meta graph as the stock tool collects them: those of the graph's nodes
     /// and of the functions they call, the bodies of loops and branches not among them.
-    pub(crate) fn ops(&self, graph: Message<'m>) -> Result<BTreeSet<&'m str>> {
+    pub(crate) fn ops(&self, graph: Graph<'m>) -> Result<BTreeSet<&'m str>> {
         let mut ops = BTreeSet::new();
         let mut met = HashSet::new();
         let mut queue = Vec::new();
-        for field in graph.fields() {
-            let field = field?;
-            if let (1, Some(node)) = (field.number(), field.message()) {
-                self.visit(Node::new(node)?, &mut ops, &mut met, &mut queue)?;
-            }
+        for node in graph.nodes() {
+            self.visit(node?, &mut ops, &mut met, &mut queue)?;
         }
         while let Some(function) = queue.pop() {
             for node in self.nodes_of(function) {
@@ -189,12 +139,12 @@ impl<'m> Library<'m> {
         met: &mut HashSet<&'m str>,
         queue: &mut Vec<&'m str>,
     ) -> Result<()> {
-        ops.insert(node.op);
-        let called = match node.is_call() {
-            true => node.called_function()?,
+        ops.insert(node.op());
+        let called = match is_call(&node) {
+            true => called_function(&node)?,
             false => None,
         };
-        for function in [Some(node.op), called].into_iter().flatten() {
+        for function in [Some(node.op()), called].into_iter().flatten() {
             if self.contains(function) && met.insert(function) {
                 queue.push(function);
             }
@@ -216,10 +166,14 @@ impl<'m> Library<'m> {
     /// Says whether every op in the functions is one of TensorFlow's or a function.
     pub(crate) fn is_all_known(&self) -> bool {
         let mut known: HashSet<&str> = HashSet::new();
-        self.functions.iter().flat_map(|function| &function.nodes).all(|node| {
-            known.contains(node.op)
-                || (op::find(node.op).is_some() || self.contains(node.op)) && known.insert(node.op)
-        })
+        self.functions
+            .iter()
+            .flat_map(|function| &function.nodes)
+            .all(|node| {
+                let op = node.op();
+                known.contains(op)
+                    || (op::find(op).is_some() || self.contains(op)) && known.insert(op)
+            })
     }
 
     /// Returns the names that the functions get when TensorFlow loads the model, which end with a
@@ -237,7 +191,7 @@ impl<'m> Library<'m> {
             let function = &self.functions[function];
             uid += 1 + function.inputs;
             for node in &function.nodes {
-                uid = uid.saturating_add(self.outputs_of(*node, &mut counts)?);
+                uid = uid.saturating_add(self.outputs_of(node, &mut counts)?);
             }
             uid += 1;
             let loaded = format!("__inference_{}_{uid}", base_name(function.name));
@@ -246,13 +200,13 @@ impl<'m> Library<'m> {
         Ok(Some(names))
     }
 
-    fn outputs_of(&self, node: Node<'m>, counts: &mut OutputCounts<'m>) -> Result<u64> {
-        if let Some(function) = self.by_name.get(node.op) {
+    fn outputs_of(&self, node: &Node<'m>, counts: &mut OutputCounts<'m>) -> Result<u64> {
+        if let Some(function) = self.by_name.get(node.op()) {
             return Ok(self.functions[*function].outputs);
         }
         let mut outputs = counts.of(node)?;
-        if node.op == "HashTableV2" {
-            let sharing = match node.attr("use_node_name_sharing")? {
+        if node.op() == "HashTableV2" {
+            let sharing = match attr(node, "use_node_name_sharing")? {
                 Some(value) => match value.last(5)?.map(|field| field.value()) {
                     Some(Value::Varint(flag)) => flag != 0,
                     _ => false,
@@ -272,7 +226,7 @@ impl<'m> Library<'m> {
         for (i, function) in self.functions.iter().enumerate() {
             let mut needed = BTreeSet::new();
             for node in &function.nodes {
-                self.dependencies(*node, &mut needed)?;
+                self.dependencies(node, &mut needed)?;
             }
             pending[i] = needed.len();
             for function in needed {
@@ -293,20 +247,20 @@ impl<'m> Library<'m> {
         Ok((order.len() == count).then_some(order))
     }
 
-    fn dependencies(&self, node: Node<'m>, needed: &mut BTreeSet<usize>) -> Result<()> {
-        if let Some(function) = self.by_name.get(node.op) {
+    fn dependencies(&self, node: &Node<'m>, needed: &mut BTreeSet<usize>) -> Result<()> {
+        if let Some(function) = self.by_name.get(node.op()) {
             needed.insert(*function);
             return Ok(());
         }
         let mut functions = Vec::new();
         let mut gradient = None;
-        for attr in node.attrs() {
+        for attr in attrs(node) {
             let (name, value) = attr?;
             for field in value.fields() {
                 let field = field?;
                 match field.number() {
                     2 if name == "_gradient_op_type" => {
-                        gradient = self.gradients.get(text(&field)).copied();
+                        gradient = self.gradients.get(text(&field));
                     }
                     10 => functions.extend(function_name(&field)?),
                     1 => {
@@ -322,9 +276,10 @@ impl<'m> Library<'m> {
             }
         }
         if let Some(gradient) = gradient
-            && !node.is_call()
+            && !is_call(node)
         {
-            functions = vec![gradient];
+            needed.extend(self.by_name.get(gradient.as_str()));
+            return Ok(());
         }
         needed.extend(functions.iter().filter_map(|name| self.by_name.get(name)));
         Ok(())
@@ -332,32 +287,27 @@ impl<'m> Library<'m> {
 }
 
 impl<'m> Function<'m> {
-    fn read(message: Message<'m>) -> Result<Self> {
-        let mut function = Function {
-            name: "",
-            inputs: 0,
-            outputs: 0,
-            nodes: Vec::new(),
-        };
-        for field in message.fields() {
-            let field = field?;
-            match (field.number(), field.message()) {
-                (1, Some(signature)) => {
-                    for field in signature.fields() {
-                        let field = field?;
-                        match field.number() {
-                            1 => function.name = text(&field),
-                            2 => function.inputs += 1,
-                            3 => function.outputs += 1,
-                            _ => {}
-                        }
-                    }
+    fn read(function: &savedmodel::Function<'m>) -> Result<Self> {
+        let (mut inputs, mut outputs) = (0, 0);
+        if let Some(signature) = function
+            .message()
+            .last(1)?
+            .and_then(|field| field.message())
+        {
+            for field in signature.fields() {
+                match field?.number() {
+                    2 => inputs += 1,
+                    3 => outputs += 1,
+                    _ => {}
                 }
-                (3, Some(node)) => function.nodes.push(Node::new(node)?),
-                _ => {}
             }
         }
-        Ok(function)
+        Ok(Function {
+            name: function.name(),
+            inputs,
+            outputs,
+            nodes: function.nodes().collect::<Result<_>>()?,
+        })
     }
 }
 
@@ -366,9 +316,9 @@ impl<'m> Function<'m> {
 struct OutputCounts<'m>(HashMap<&'m str, Option<u64>>);
 
 impl<'m> OutputCounts<'m> {
-    fn of(&mut self, node: Node<'m>) -> Result<u64> {
-        let fixed = *self.0.entry(node.op).or_insert_with(|| {
-            let facts = op::find(node.op)?;
+    fn of(&mut self, node: &Node<'m>) -> Result<u64> {
+        let fixed = *self.0.entry(node.op()).or_insert_with(|| {
+            let facts = op::find(node.op())?;
             let varies = facts
                 .outputs()
                 .any(|output| output.number_attr().is_some() || output.type_list_attr().is_some());
@@ -378,13 +328,10 @@ impl<'m> OutputCounts<'m> {
             return Ok(fixed);
         }
         // Nothing is known of an op that is not TensorFlow's; the list is then not shown.
-        let Some(facts) = op::find(node.op) else {
+        let Some(facts) = op::find(node.op()) else {
             return Ok(0);
         };
-        facts.output_count(|name| {
-            let value = node.attr(name).ok().flatten()?;
-            AttrValue::decode(value.bytes()).ok()
-        })
+        facts.output_count(|name| node.attr(name).ok().flatten())
     }
 }
 

@@ -1,11 +1,9 @@
 //! Tag sets, signatures and ops as text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use savedmodel::DType;
-use savedmodel::proto::tensor_info::Encoding;
-use savedmodel::proto::{SignatureDef, TensorInfo, TensorShapeProto};
+use savedmodel::{DType, Signature, TensorInfo};
 
 use crate::python;
 
@@ -38,74 +36,56 @@ pub(crate) fn write_signature_keys<'a>(
 /// Writes one signature, each line behind `indent`.
 pub(crate) fn write_signature(
     out: &mut impl Write,
-    signature: &SignatureDef,
+    signature: &Signature,
     indent: &str,
 ) -> io::Result<()> {
     writeln!(
         out,
         "{indent}The given SavedModel SignatureDef contains the following input(s):"
     )?;
-    let inputs = signature
-        .inputs
-        .iter()
-        .map(|entry| (entry.key(), &entry.value));
-    write_tensors(out, "inputs", inputs, indent)?;
+    write_tensors(out, "inputs", &signature.inputs, indent)?;
     writeln!(
         out,
         "{indent}The given SavedModel SignatureDef contains the following output(s):"
     )?;
-    let outputs = signature
-        .outputs
-        .iter()
-        .map(|entry| (entry.key(), &entry.value));
-    write_tensors(out, "outputs", outputs, indent)?;
+    write_tensors(out, "outputs", &signature.outputs, indent)?;
     writeln!(out, "{indent}Method name is: {}", signature.method_name)
 }
 
-fn write_tensors<'a>(
+fn write_tensors(
     out: &mut impl Write,
     side: &str,
-    tensors: impl Iterator<Item = (&'a str, &'a Option<TensorInfo>)>,
+    tensors: &BTreeMap<String, TensorInfo>,
     indent: &str,
 ) -> io::Result<()> {
-    // The last of several entries under one key is the one that counts.
-    let tensors: std::collections::BTreeMap<_, _> = tensors.collect();
-    let none = TensorInfo::default();
     for (key, tensor) in tensors {
-        let tensor = tensor.as_ref().unwrap_or(&none);
-        let name = match &tensor.encoding {
-            Some(Encoding::Name(name)) => name,
-            _ => "",
-        };
         writeln!(out, "{indent}  {side}['{key}'] tensor_info:")?;
         writeln!(out, "{indent}      dtype: {}", dtype_name(tensor.dtype))?;
+        writeln!(out, "{indent}      shape: {}", shape_text(tensor))?;
         writeln!(
             out,
-            "{indent}      shape: {}",
-            shape_text(tensor.tensor_shape.as_ref())
+            "{indent}      name: {}",
+            tensor.name().unwrap_or_default()
         )?;
-        writeln!(out, "{indent}      name: {name}")?;
     }
     Ok(())
 }
 
-fn dtype_name(number: i32) -> String {
-    let dtype = DType::from_number(number);
-    match dtype.is_known() || number == 0 {
+fn dtype_name(dtype: DType) -> String {
+    match dtype.is_known() || dtype == DType::INVALID {
         true => dtype.proto_name().into_owned(),
         // The stock tool has no word for it.
-        false => number.to_string(),
+        false => dtype.number().to_string(),
     }
 }
 
-fn shape_text(shape: Option<&TensorShapeProto>) -> String {
-    match shape {
-        Some(shape) if shape.unknown_rank => "unknown_rank".to_owned(),
-        Some(shape) => {
-            let dims: Vec<String> = shape.dim.iter().map(|dim| dim.size.to_string()).collect();
+fn shape_text(tensor: &TensorInfo) -> String {
+    match tensor.stored_dims() {
+        None => "unknown_rank".to_owned(),
+        Some(dims) => {
+            let dims: Vec<String> = dims.iter().map(i64::to_string).collect();
             format!("({})", dims.join(", "))
         }
-        None => "()".to_owned(),
     }
 }
 

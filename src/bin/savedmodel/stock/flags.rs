@@ -150,7 +150,8 @@ impl Flags {
             }
             match name.strip_prefix("no") {
                 Some(switch) if FLAGS.contains(&(switch, true)) && value.is_none() => {
-                    let (name, _) = FLAGS[FLAGS.iter().position(|(f, _)| *f == switch).unwrap_or(0)];
+                    let (name, _) =
+                        FLAGS[FLAGS.iter().position(|(f, _)| *f == switch).unwrap_or(0)];
                     flags.switches.insert(name, false);
                 }
                 _ => return Err(unknown(name)),
@@ -249,8 +250,14 @@ mod tests {
     #[test]
     fn flags_stand_anywhere_and_the_last_counts() {
         let flags = parse("--dir a show --dir=b --all --noall --list_ops --tag_set serve").unwrap();
-        assert_eq!((flags.command.as_str(), flags.text("dir")), ("show", Some("b")));
-        assert_eq!((flags.switch("all"), flags.switch("list_ops")), (false, true));
+        assert_eq!(
+            (flags.command.as_str(), flags.text("dir")),
+            ("show", Some("b"))
+        );
+        assert_eq!(
+            (flags.switch("all"), flags.switch("list_ops")),
+            (false, true)
+        );
         assert_eq!(flags.text("tag_set"), Some("serve"));
     }
 
@@ -258,12 +265,28 @@ mod tests {
     fn faults_have_the_code_of_who_finds_them() {
         for (line, code, message) in [
             ("show --dir a --foo 1", 1, "Unknown command line flag 'foo'"),
-            ("show --dir a --tag x", 1, "flag 'tag'. Did you mean: tag_set ?"),
+            (
+                "show --dir a --tag x",
+                1,
+                "flag 'tag'. Did you mean: tag_set ?",
+            ),
             ("show --dir", 1, "Missing value for flag --dir"),
-            ("show --all=maybe", 1, "('Non-boolean argument to boolean flag', 'maybe')"),
-            ("show --dir a --all=true", 2, "ignored explicit argument 'true'"),
+            (
+                "show --all=maybe",
+                1,
+                "('Non-boolean argument to boolean flag', 'maybe')",
+            ),
+            (
+                "show --dir a --all=true",
+                2,
+                "ignored explicit argument 'true'",
+            ),
             ("show extra --dir a", 2, "unrecognized arguments: extra"),
-            ("show", 2, "flag --dir=None: Flag --dir must have a value other than None."),
+            (
+                "show",
+                2,
+                "flag --dir=None: Flag --dir must have a value other than None.",
+            ),
             ("run --dir a", 2, "flag --tag_set=None"),
             ("frob --dir a", 1, "KeyError: 'frob'"),
         ] {

@@ -88,7 +88,10 @@ fn open(directory: &str) -> Result<SavedModel, Failure> {
             ErrorKind::NotFound { .. } => {
                 Failure::Message(format!("SavedModel file does not exist at: {directory}"))
             }
-            _ if error.path().is_some_and(|path| path.extension() == Some("pbtxt".as_ref())) => {
+            _ if error
+                .path()
+                .is_some_and(|path| path.extension() == Some("pbtxt".as_ref())) =>
+            {
                 Failure::Message(format!(
                     "Cannot parse pbtxt file {}: {error}",
                     file("saved_model.pbtxt")
@@ -114,7 +117,12 @@ fn find_meta_graph<'m>(
     for meta_graph in model.meta_graphs() {
         let meta_graph = meta_graph?;
         let tags = meta_graph.tags()?;
-        if tags.iter().copied().collect::<std::collections::BTreeSet<_>>() == wanted {
+        if tags
+            .iter()
+            .copied()
+            .collect::<std::collections::BTreeSet<_>>()
+            == wanted
+        {
             return Ok(meta_graph);
         }
         sets.push(tags.join(","));

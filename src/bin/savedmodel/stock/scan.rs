@@ -41,7 +41,7 @@ fn scan(
     denylist: &BTreeSet<&str>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let graph = meta_graph.graph_message()?;
+    let graph = meta_graph.graph();
     let ops = Library::read(graph)?.ops(graph)?;
     let found: Vec<&str> = ops.intersection(denylist).copied().collect();
     let tags = python::list_repr(meta_graph.tags()?);
