@@ -124,7 +124,7 @@ impl Error {
     ) -> Self {
         Error::new(ErrorKind::NotFound {
             what: what.into(),
-            near: nearest(names, |name| likeness(name, wanted)),
+            near: nearest(wanted, names, ""),
         })
     }
 
@@ -137,12 +137,6 @@ impl Error {
     /// Makes an offset that counts from `start` of a part count from the start of the whole.
     pub(crate) fn shifted(mut self, start: u64) -> Self {
         self.0.offset = Some(self.0.offset.unwrap_or(0).saturating_add(start));
-        self
-    }
-
-    /// Forgets the byte offset, where it does not count in what the user knows as the file.
-    pub(crate) fn nowhere(mut self) -> Self {
-        self.0.offset = None;
         self
     }
 
@@ -327,24 +321,37 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-const MAX_NEAR: usize = 3;
+/// So many near names are told.
+pub(crate) const MAX_NEAR: usize = 3;
+/// Comparing two names takes as many steps as the product of their lengths; a search takes so many.
+const MAX_STEPS: usize = 500_000_000;
 /// How alike two names must be, from 0 (not at all) to 1 (equal).
 const ALIKE: f64 = 0.8;
 
-/// Says how alike two names are, from 0 to 1.
-pub(crate) fn likeness(name: &str, wanted: &str) -> f64 {
-    strsim::jaro_winkler(name, wanted)
-}
-
-/// Returns the names with the highest scores, best first, if they are high enough to be meant.
+/// Returns the names that come closest to one that is not there, best first. People leave out the
+/// beginning of names with slashes, and `ending`.
 pub(crate) fn nearest(
+    wanted: &str,
     names: impl IntoIterator<Item = String>,
-    score: impl Fn(&str) -> f64,
+    ending: &str,
 ) -> Vec<String> {
+    let mut steps = MAX_STEPS;
     let mut scored: Vec<(f64, String)> = names
         .into_iter()
-        .map(|name| (score(&name), name))
-        .filter(|(score, _)| *score >= ALIKE)
+        .filter_map(|name| {
+            let stem = name.strip_suffix(ending).unwrap_or(&name);
+            let last = stem.rsplit('/').next().unwrap_or(stem);
+            let score = if stem.ends_with(wanted) && !wanted.is_empty() {
+                1.0
+            } else {
+                steps = steps.checked_sub(3 * name.len().saturating_mul(wanted.len()))?;
+                [&name, stem, last]
+                    .map(|part| strsim::jaro_winkler(part, wanted))
+                    .into_iter()
+                    .fold(0.0, f64::max)
+            };
+            (score >= ALIKE).then_some((score, name))
+        })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     scored.truncate(MAX_NEAR);

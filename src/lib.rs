@@ -40,10 +40,10 @@
 
 pub mod bundle;
 mod error;
-pub mod object_graph;
 pub mod example;
-pub mod op;
 pub mod model;
+pub mod object_graph;
+pub mod op;
 pub mod proto;
 pub mod record;
 pub mod store;

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint_state::latest_checkpoint;
 use super::reader::BundleReader;
-use crate::error::{Error, ErrorKind, Result, likeness, nearest};
+use crate::error::{Error, ErrorKind, Result, nearest};
 use crate::store::{Blob, Store};
 
 /// Finds the prefix of the bundle that a path means.
@@ -188,53 +188,18 @@ pub(crate) fn foreign_kind(blob: &Blob) -> Option<&'static str> {
 
 /// A search for near names looks at so many.
 const MAX_SEARCHED: usize = 50_000;
-/// Comparing two names takes as many steps as the product of their lengths; a search takes so many.
-const MAX_STEPS: usize = 500_000_000;
-/// How alike two names must be, from 0 (not at all) to 1 (equal).
-const ALIKE: f64 = 0.8;
 
 /// Returns the names that come closest to one that is not there, best first.
 pub(crate) fn near_keys(bundle: &BundleReader, key: &[u8]) -> Vec<String> {
-    let wanted = String::from_utf8_lossy(key);
-    let mut steps = MAX_STEPS;
-    let mut scored: Vec<(f64, String)> = bundle
-        .entries()
-        .take(MAX_SEARCHED)
-        .filter_map(|item| {
-            let name = item.ok()?.0.to_string();
-            let stem = name
-                .strip_suffix("/.ATTRIBUTES/VARIABLE_VALUE")
-                .unwrap_or(&name);
-            // People leave out the end, the beginning, or nothing.
-            let last = stem.rsplit('/').next().unwrap_or(stem);
-            let score = if stem.ends_with(&*wanted) && !wanted.is_empty() {
-                1.0
-            } else {
-                steps = steps.checked_sub(3 * name.len().saturating_mul(wanted.len()))?;
-                [&name, stem, last]
-                    .map(|part| strsim::jaro_winkler(part, &wanted))
-                    .into_iter()
-                    .fold(0.0, f64::max)
-            };
-            (score >= ALIKE).then_some((score, name))
-        })
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    scored.truncate(MAX_NEAR);
-    scored.into_iter().map(|(_, name)| name).collect()
     let names = bundle
         .entries()
         .take(MAX_SEARCHED)
         .filter_map(|item| Some(item.ok()?.0.to_string()));
-    nearest(names, |name| {
-        let stem = name
-            .strip_suffix("/.ATTRIBUTES/VARIABLE_VALUE")
-            .unwrap_or(name);
-        match stem.ends_with(&*wanted) && !wanted.is_empty() {
-            true => 1.0,
-            false => likeness(stem, &wanted),
-        }
-    })
+    nearest(
+        &String::from_utf8_lossy(key),
+        names,
+        "/.ATTRIBUTES/VARIABLE_VALUE",
+    )
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ fn no_model(store: &dyn Store, directory: &str) -> Error {
         }
         Err(error) => return error.into(),
     };
-    let error = Error::not_found(format!("neither `{BINARY}` nor `{TEXT}`: SavedModel"));
+    let error = Error::not_found(format!("SavedModel (`{BINARY}` or `{TEXT}`)"));
     let mut models: Vec<&String> = names
         .iter()
         .filter(|name| {

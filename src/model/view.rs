@@ -29,7 +29,7 @@ impl Source {
     pub(crate) fn fault(&self, error: Error) -> Error {
         match self.format {
             Format::Binary => error.in_file(&self.path),
-            Format::Text => error.nowhere().in_file(&self.path),
+            Format::Text => error.without_offset().in_file(&self.path),
         }
     }
 }

@@ -11,6 +11,7 @@ mod forge;
 mod goldens;
 mod interop;
 mod layers;
+mod model;
 mod op_facts;
 mod proto;
 mod records;

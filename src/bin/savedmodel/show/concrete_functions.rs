@@ -201,6 +201,10 @@ pub(crate) fn write(out: &mut impl Write, listed: &[Listed]) -> io::Result<()> {
     Ok(())
 }
 
+/// The stock tool writes a comma and a blank behind every element, and takes the last ones back with
+/// two backspaces.
+const TAKE_BACK: &str = "\u{8}\u{8}";
+
 fn write_argument(out: &mut impl Write, value: &StructuredValue) -> io::Result<()> {
     const INDENT: &str = "          ";
     let kind = match value {
@@ -235,8 +239,6 @@ fn write_argument(out: &mut impl Write, value: &StructuredValue) -> io::Result<(
         _ => "ndarray",
     };
     write!(out, "{INDENT}DType: {kind}\n{INDENT}Value: ")?;
-    // The stock tool takes back the comma and the blank behind the last element with two
-    // backspaces.
 
     match value {
         StructuredValue::List(elements) | StructuredValue::Tuple(elements) => {
@@ -265,7 +267,7 @@ fn write_list(out: &mut impl Write, elements: impl Iterator<Item = String>) -> i
     for element in elements {
         write!(out, "{element}, ")?;
     }
-    out.write_all(b"\x08\x08]\n")
+    writeln!(out, "{TAKE_BACK}]")
 }
 
 fn class_of(class: TypeSpecClass) -> Option<&'static str> {

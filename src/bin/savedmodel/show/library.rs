@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use savedmodel::model::{Graph, Node};
 use savedmodel::wire::{Field, Message, Value};
-use savedmodel::{Graph, Node, Result, op};
+use savedmodel::{Result, op};
 
 /// A graph's functions and what they need to be loaded in order.
 pub(crate) struct Library<'m> {
@@ -287,7 +288,7 @@ impl<'m> Library<'m> {
 }
 
 impl<'m> Function<'m> {
-    fn read(function: &savedmodel::Function<'m>) -> Result<Self> {
+    fn read(function: &savedmodel::model::Function<'m>) -> Result<Self> {
         let (mut inputs, mut outputs) = (0, 0);
         if let Some(signature) = function
             .message()
