@@ -17,4 +17,5 @@ mod proto;
 mod records;
 mod tensor_protos;
 mod tensorflow;
+mod text;
 mod vectors;
