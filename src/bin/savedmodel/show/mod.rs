@@ -157,7 +157,7 @@ fn write_parsing_specs(meta_graph: MetaGraph<'_>, out: &mut impl Write) -> Resul
     for spec in meta_graph.parsing_specs()? {
         write!(
             out,
-            "\nThe MetaGraph parses tf.{} protos at node '{}'",
+            "\nThe MetaGraph parses tf.{} at node '{}'",
             match spec.takes_sequences() {
                 true => "SequenceExample",
                 false => "Example",
@@ -168,8 +168,9 @@ fn write_parsing_specs(meta_graph: MetaGraph<'_>, out: &mut impl Write) -> Resul
             write!(out, " of function '{}'", Escaped(function.as_bytes()))?;
         }
         writeln!(out, ":")?;
-        for line in spec.to_string().lines() {
-            writeln!(out, "  {}", Escaped(line.as_bytes()))?;
+        // The first line names the node.
+        for line in spec.to_string().lines().skip(1) {
+            writeln!(out, "{}", Escaped(line.as_bytes()))?;
         }
     }
     Ok(())
