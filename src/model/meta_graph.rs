@@ -9,6 +9,7 @@ use super::marked_op::{self, MarkedOp};
 use super::signature::Signature;
 use super::view::View;
 use crate::error::{Error, Result};
+use crate::example::ParsingSpec;
 use crate::object_graph::ObjectGraph;
 use crate::proto::well_known::Any;
 use crate::proto::{CollectionDef, MetaGraphDef, OpList, SaverDef};
@@ -204,6 +205,23 @@ impl<'m> MetaGraph<'m> {
     /// Returns the program. It is empty where the file has none.
     pub fn graph(&self) -> Graph<'m> {
         Graph::new(self.view.child(field::GRAPH_DEF))
+    }
+
+    /// Returns what the graph and its functions take out of serialized `tf.Example` messages.
+    ///
+    /// Nothing is decoded unless there is a node that parses examples.
+    ///
+    /// # Errors
+    ///
+    /// What [`ParsingSpec::find`] answers.
+    pub fn parsing_specs(&self) -> Result<Vec<ParsingSpec>> {
+        let graph = self.graph();
+        if !graph.ops()?.keys().any(|op| ParsingSpec::is_read_from(op)) {
+            return Ok(Vec::new());
+        }
+        let graph = graph.to_proto()?;
+        let functions = graph.library.iter().flat_map(|library| &library.function);
+        ParsingSpec::find(&graph.node, functions).map_err(|error| self.view.fault(error))
     }
 
     /// Says whether there is an object graph: TensorFlow 2 writes one.

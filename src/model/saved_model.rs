@@ -276,7 +276,7 @@ impl SavedModel {
     ///
     /// let objects = SavedModel::open("tests/fixtures/module")?.object_graph()?.unwrap();
     /// for variable in objects.variables() {
-    ///     println!("{}: {} {}", variable.path(), variable.dtype(), variable.shape());
+    ///     println!("{}: {} {}", variable.name(), variable.dtype(), variable.shape());
     /// }
     /// # Ok::<(), savedmodel::Error>(())
     /// ```
