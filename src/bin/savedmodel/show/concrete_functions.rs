@@ -1,10 +1,9 @@
 //! The functions of a model's root object and what they can be called with.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
-use savedmodel::object_graph::StructuredValue;
-use savedmodel::proto::saved_object::Kind;
-use savedmodel::proto::{SavedConcreteFunction, SavedObjectGraph};
+use savedmodel::object_graph::{Object, ObjectGraph, ObjectKind, StructuredValue};
 
 use super::Style;
 use super::library::Library;
@@ -45,7 +44,7 @@ struct Arguments {
 /// they would be loaded under. In the stock tool's style everything that TensorFlow cannot load is a
 /// reason to list nothing; in our own whatever can be told is listed.
 pub(crate) fn list(
-    objects: &SavedObjectGraph,
+    objects: &ObjectGraph,
     library: &Library<'_>,
     style: Style,
 ) -> Result<Vec<Listed>, NotListed> {
@@ -54,74 +53,57 @@ pub(crate) fn list(
         return Err(NotListed::CustomOps);
     }
     let unknown = |_| NotListed::Unknown;
+    if strict {
+        check_loadable(objects)?;
+    }
     let loaded = match library.loaded_names().map_err(unknown)? {
         Some(names) => names,
         None if strict => return Err(NotListed::Unknown),
-        None => Default::default(),
-    };
-    let find = |name: &str| -> Option<&SavedConcreteFunction> {
-        let mut entries = objects.concrete_functions.iter();
-        entries.rfind(|entry| entry.key() == name)?.value.as_ref()
-    };
-    if strict {
-        for entry in &objects.concrete_functions {
-            let function = entry.value.as_ref();
-            let values = function.into_iter().flat_map(|function| {
-                let input = function.canonicalized_input_signature.as_ref();
-                input.into_iter().chain(&function.output_signature)
-            });
-            for value in values {
-                let value = StructuredValue::from_proto(value).map_err(unknown)?;
-                if !is_loadable(&value) {
-                    return Err(NotListed::Unknown);
-                }
-            }
-        }
-        let kinds = objects.nodes.iter().all(|node| node.kind.is_some());
-        if !kinds {
-            return Err(NotListed::Unknown);
-        }
-    }
-    let Some(root) = objects.nodes.first() else {
-        return Ok(Vec::new());
+        None => HashMap::new(),
     };
     let mut listed = Vec::new();
-    for child in &root.children {
-        let node = usize::try_from(child.node_id).ok();
-        let kind = node
-            .and_then(|node| objects.nodes.get(node))
-            .and_then(|node| node.kind.as_ref());
-        let mut names: Vec<&str> = match kind {
-            Some(Kind::Function(function)) => function
-                .concrete_functions
-                .iter()
-                .map(String::as_str)
-                .collect(),
-            Some(Kind::BareConcreteFunction(function)) => vec![&function.concrete_function_name],
+    for (name, child) in objects.root().children() {
+        let (mut functions, keywords): (Vec<_>, Vec<&str>) = match child.kind() {
+            ObjectKind::Function(function) => (function.concrete_functions().collect(), Vec::new()),
+            ObjectKind::BareConcreteFunction(function) => (
+                vec![function.concrete_function()],
+                function.argument_keywords().collect(),
+            ),
             _ => continue,
         };
-        names.sort_by_key(|name| loaded.get(name));
+        functions.sort_by_key(|function| function.as_ref().ok().map(|f| loaded.get(f.name())));
         let mut options = Vec::new();
-        for name in names {
-            let signature = find(name).and_then(|f| f.canonicalized_input_signature.as_ref());
-            let arguments = match signature {
-                Some(signature) => StructuredValue::from_proto(signature).map_err(unknown)?,
-                None if strict => return Err(NotListed::Unknown),
-                None => StructuredValue::None,
+        for function in functions {
+            let signature = match function.and_then(|f| f.canonicalized_input_signature()) {
+                Ok(signature) => signature.unwrap_or(StructuredValue::None),
+                Err(_) if strict => return Err(NotListed::Unknown),
+                Err(_) => StructuredValue::None,
             };
-            let keywords = match kind {
-                Some(Kind::BareConcreteFunction(function)) => &function.argument_keywords[..],
-                _ => &[],
-            };
-            options.push(Arguments::new(arguments, keywords));
+            options.push(Arguments::new(signature, &keywords));
         }
-        listed.push(Listed {
-            name: child.local_name.clone(),
-            options,
-        });
+        let name = name.to_owned();
+        listed.push(Listed { name, options });
     }
     listed.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(listed)
+}
+
+/// Answers `Unknown` if there is an object or an argument that TensorFlow has no class for.
+fn check_loadable(objects: &ObjectGraph) -> Result<(), NotListed> {
+    let unknown = |_| NotListed::Unknown;
+    let is_unknown = |object: Object<'_>| matches!(object.kind(), ObjectKind::Unknown);
+    if objects.objects().any(is_unknown) {
+        return Err(NotListed::Unknown);
+    }
+    for name in objects.concrete_function_names() {
+        let function = objects.concrete_function(name).map_err(unknown)?;
+        let input = function.canonicalized_input_signature().map_err(unknown)?;
+        let output = function.output_signature().map_err(unknown)?;
+        if ![input, output].iter().flatten().all(is_loadable) {
+            return Err(NotListed::Unknown);
+        }
+    }
+    Ok(())
 }
 
 /// Says whether TensorFlow finds a class for every type spec in a value.
@@ -142,7 +124,7 @@ fn is_loadable(value: &StructuredValue) -> bool {
 }
 
 impl Arguments {
-    fn new(signature: StructuredValue, keywords: &[String]) -> Self {
+    fn new(signature: StructuredValue, keywords: &[&str]) -> Self {
         match signature {
             StructuredValue::Tuple(parts) if parts.len() == 2 => {
                 let mut parts = parts.into_iter();
@@ -164,8 +146,7 @@ impl Arguments {
             _ => Arguments {
                 positional: keywords
                     .iter()
-                    .cloned()
-                    .map(StructuredValue::String)
+                    .map(|keyword| StructuredValue::String((*keyword).to_owned()))
                     .collect(),
                 named: Vec::new(),
             },

@@ -11,8 +11,6 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use prost::Message;
-use savedmodel::proto::SavedObjectGraph;
 use savedmodel::{MetaGraph, Result, SavedModel};
 
 use crate::args;
@@ -125,20 +123,20 @@ pub(crate) fn all(model: &SavedModel, style: Style, out: &mut impl Write) -> Res
         if style == Style::Plain {
             write_parsing_specs(*meta_graph, out)?;
         }
-        if let Some(bytes) = meta_graph.object_graph_bytes()? {
-            objects = Some((bytes, library));
+        if meta_graph.has_object_graph()? {
+            objects = Some((meta_graph.object_graph(), library));
         }
     }
     let Some((objects, library)) = objects else {
         return Ok(());
     };
     out.write_all(b"\nConcrete Functions:")?;
-    let listed = match SavedObjectGraph::decode(objects) {
+    let listed = match objects {
         // TensorFlow takes a model of several meta graphs for one of its first version, without
         // objects.
         Ok(_) if style == Style::Stock && meta_graphs.len() > 1 => Err(NotListed::Unknown),
-        Ok(objects) => concrete_functions::list(&objects, &library, style),
-        Err(_) => Err(NotListed::Unknown),
+        Ok(Some(objects)) => concrete_functions::list(&objects, &library, style),
+        _ => Err(NotListed::Unknown),
     };
     match listed {
         Ok(listed) => {
