@@ -184,6 +184,18 @@ fn stored_tensor_protos_are_those_of_tensorflow() {
 }
 
 #[test]
+fn stored_answers_on_models_are_those_of_tensorflow() {
+    let test = "stored_answers_on_models_are_those_of_tensorflow";
+    let Some(tensorflow) = TensorFlow::find(test) else {
+        return;
+    };
+    let directory = root().join("tests");
+    let now = tensorflow.run("tests/interop/dump_models.py", &[directory.as_os_str()]);
+    let stored = fs::read_to_string(fixtures().join("expected_models.json")).unwrap();
+    assert!(now == stored, "expected_models.json is out of date");
+}
+
+#[test]
 fn the_schema_is_that_of_tensorflow() {
     let Some(tensorflow) = TensorFlow::find("the_schema_is_that_of_tensorflow") else {
         return;
