@@ -15,4 +15,5 @@ mod proto;
 mod records;
 mod tensor_protos;
 mod tensorflow;
+mod text;
 mod vectors;
