@@ -22,6 +22,7 @@
 //! | a model: meta graphs, signatures, graph, assets | [`SavedModel`], [`model`] |
 //! | variables and checkpoints | [`BundleReader`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
+//! | objects, their names, functions | [`object_graph`] |
 //! | where bytes come from | [`store`] |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
@@ -42,6 +43,7 @@ pub mod bundle;
 mod error;
 pub mod example;
 pub mod model;
+pub mod object_graph;
 pub mod op;
 pub mod proto;
 pub mod record;

@@ -10,6 +10,7 @@ mod forge;
 mod interop;
 mod layers;
 mod model;
+mod object_graph;
 mod op_facts;
 mod proto;
 mod records;

@@ -1,0 +1,67 @@
+//! The object graph of a TensorFlow 2 model or checkpoint: which Python objects were saved, under
+//! which names, and how their functions are called.
+//!
+//! ```text
+//! saved_model.pb                                    variables/variables
+//!   object_graph_def: SavedObjectGraph                _CHECKPOINTABLE_OBJECT_GRAPH
+//!     object 0, the root ── layers ─→ object 1          object 0 ── layers ─→ object 1
+//!     object 1, a list   ── 0 ──────→ object 2          object 1 ── 0 ──────→ object 2
+//!     object 2           ── w ──────→ object 3          object 2 ── w ──────→ object 3
+//!     object 3, a variable: float32 [3, 4]              object 3: VARIABLE_VALUE is under
+//!     concrete_functions: name → signature                        layers/0/w/.ATTRIBUTES/VARIABLE_VALUE
+//! ```
+//!
+//! The left one is an [`ObjectGraph`]: kinds of objects, functions, but no keys. The right one is a
+//! [`CheckpointGraph`]: keys, but no kinds. [`ObjectGraph::with_checkpoint`] matches them by the
+//! names of their edges. A checkpoint outside of a model has the right one alone.
+//!
+//! | part | holds |
+//! |---|---|
+//! | `graph` | [`ObjectGraph`] |
+//! | `object` | [`Object`] and [`ObjectKind`] |
+//! | `path` | [`ObjectPath`]: names of objects, and objects by name |
+//! | `variable` | [`Variable`], [`SlotVariable`] |
+//! | `function` | [`Function`], [`ConcreteFunction`], [`FunctionSpec`] |
+//! | `structured_value` | [`StructuredValue`]: types of arguments and results |
+//! | `checkpoint` | [`CheckpointGraph`], and what of it belongs to which object |
+//! | `fault` | [`Fault`]: what keeps TensorFlow from loading the objects |
+
+mod checkpoint;
+mod fault;
+mod function;
+mod graph;
+mod object;
+mod path;
+mod structured_value;
+mod variable;
+
+pub use checkpoint::{
+    CheckpointAttribute, CheckpointGraph, CheckpointObject, CheckpointSlotVariable,
+};
+pub use fault::{Fault, FaultKind};
+pub use function::{
+    BareConcreteFunction, ConcreteFunction, FullArgSpec, Function, FunctionSpec, JitCompile,
+};
+pub use graph::ObjectGraph;
+pub use object::{Object, ObjectKind, Saveable, UserObject};
+pub use path::ObjectPath;
+pub use structured_value::{
+    BoundedTensorSpec, NamedTuple, StructuredValue, TensorSpec, TypeSpec, TypeSpecClass,
+};
+pub use variable::{SlotVariable, Variable, VariableAggregation, VariableSynchronization};
+
+/// The names of Python classes that TensorFlow revives as such; any other becomes a generic object.
+pub mod identifier {
+    /// An object of a class that TensorFlow knows nothing about.
+    pub const GENERIC: &str = "_generic_user_object";
+    /// The map of signatures.
+    pub const SIGNATURE_MAP: &str = "signature_map";
+    /// A list.
+    pub const LIST: &str = "trackable_list_wrapper";
+    /// A dict.
+    pub const DICT: &str = "trackable_dict_wrapper";
+    /// A tuple.
+    pub const TUPLE: &str = "trackable_tuple_wrapper";
+    /// An optimizer of Keras 2, which has slot variables.
+    pub const OPTIMIZER: &str = "optimizer";
+}
