@@ -7,6 +7,7 @@ mod corrupt;
 mod examples;
 mod fixtures;
 mod forge;
+mod hostile_models;
 mod interop;
 mod layers;
 mod model;
