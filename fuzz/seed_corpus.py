@@ -34,8 +34,8 @@ def put_bundle(index, shard):
         put("table", bytes([mode]) + index)
 
 
-def fields_of_length(message):
-    """The values of all length-delimited fields, at one depth."""
+def numbered_fields(message):
+    """Numbers and values of all length-delimited fields, at one depth."""
     position = 0
 
     def varint():
@@ -50,15 +50,64 @@ def fields_of_length(message):
                 return value
 
     while position < len(message):
-        kind = varint() & 7
+        tag = varint()
+        kind = tag & 7
         if kind == 0:
             varint()
         elif kind == 2:
             length = varint()
-            yield message[position : position + length]
+            yield tag >> 3, message[position : position + length]
             position += length
         else:
             position += {1: 8, 5: 4}[kind]
+
+
+def field(message, wanted):
+    """The last value of a field, empty if there is none."""
+    return ([b""] + [part for number, part in numbered_fields(message) if number == wanted])[-1]
+
+
+def put_model(directory):
+    """A directory as one file of files; the parts of its meta graphs, each for the target it is of."""
+    names = (
+        "saved_model.pb",
+        "saved_model.pbtxt",
+        "saved_model.cpb",
+        "fingerprint.pb",
+        "keras_metadata.pb",
+        "variables/variables.index",
+        "variables/variables.data-00000-of-00001",
+    )
+    data = b"\0"
+    for which, name in enumerate(names):
+        path = os.path.join(directory, name)
+        if os.path.exists(path):
+            contents = read(path)
+            if len(contents) <= LARGEST:
+                data += bytes([which]) + len(contents).to_bytes(3, "little") + contents
+    put("model", data)
+    path = os.path.join(directory, names[0])
+    if not os.path.exists(path):
+        return
+    message = read(path)
+    put("model", b"\1" + message)
+    try:
+        for number, meta_graph in numbered_fields(message):
+            if number == 2:
+                graph, objects = field(meta_graph, 2), field(meta_graph, 7)
+                put("parsing_spec", graph)
+                put("object_graph", len(objects).to_bytes(3, "little") + objects)
+    except (IndexError, KeyError):
+        pass  # damaged on purpose
+
+
+def put_checkpoint(shard):
+    """The object graph of a checkpoint, with which its shard ends or begins."""
+    for start in range(min(len(shard), 16)):
+        if shard[start : start + 1] == b"\x0a":
+            data = shard[start:]
+            put("object_graph", b"\2\0\0\x0a\0" + data)
+            put("object_graph", len(data).to_bytes(3, "little") + data + data)
 
 
 def main():
@@ -66,6 +115,8 @@ def main():
     for path in sorted(glob.glob(pattern, recursive=True)):
         shards = sorted(glob.glob(path.removesuffix(".index") + ".data-*"))
         put_bundle(read(path), read(shards[0]) if shards else b"")
+        for shard in shards:
+            put_checkpoint(read(shard))
     corrupt = json.loads(read(os.path.join(TESTS, "vectors", "corrupt.json")))
     for case in corrupt["cases"]:
         shards = [bytes.fromhex(data) for _, data in sorted(case["files"].items())]
@@ -73,7 +124,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(TESTS, "**", "*.pb"), recursive=True)):
         message = read(path)
         put("wire", message)
-        for part in fields_of_length(message):
+        for _, part in numbered_fields(message):
             put("wire", part)
     protos = json.loads(read(os.path.join(TESTS, "fixtures", "tensor_protos.json")))
     stack = [protos]
@@ -95,6 +146,23 @@ def main():
     for case in json.loads(read(os.path.join(TESTS, "fixtures", "text_cases.json"))):
         if case["message"] in TEXT_MESSAGES:
             put("text", bytes([TEXT_MESSAGES.index(case["message"])]) + case["text"].encode())
+    for name in ("saved_model.pb", "saved_model.pbtxt"):
+        for path in sorted(glob.glob(os.path.join(TESTS, "**", name), recursive=True)):
+            put_model(os.path.dirname(path))
+    for path in sorted(glob.glob(os.path.join(TESTS, "**", "*.pbtxt"), recursive=True)):
+        for mode in range(6):
+            put("text", bytes([mode]) + read(path))
+    for case in json.loads(read(os.path.join(TESTS, "fixtures", "text_cases.json"))):
+        for mode in range(6):
+            put("text", bytes([mode]) + str(case.get("text", "")).encode())
+    for path in sorted(glob.glob(os.path.join(TESTS, "**", "*.tfrecord*"), recursive=True)):
+        for mode in (0, 1, 3):
+            put("record", bytes([mode]) + read(path))
+    example = bytes.fromhex("0a0f0a0d0a01781208120612040000803f")
+    for data in (b"", b"x" * 40, example):
+        record = len(data).to_bytes(8, "little") + bytes(4) + data + bytes(4)
+        put("record", b"\3" + record)
+        put("record", b"\3" + record * 3)
 
 
 main()

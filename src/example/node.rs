@@ -1,6 +1,9 @@
+use std::cell::Cell;
 use std::collections::HashMap;
 
-use crate::error::{Error, Result};
+use prost::Message as _;
+
+use crate::error::{Error, ErrorKind, Printable, Result};
 use crate::op::{self, OpFacts};
 use crate::proto::attr_value::{ListValue, Value};
 use crate::proto::{AttrValue, NodeDef, TensorProto};
@@ -13,12 +16,15 @@ const MAX_HOPS: usize = 64;
 /// The nodes of a graph, or of a function's body, by name.
 pub(super) struct Scope<'a> {
     nodes: HashMap<&'a str, &'a NodeDef>,
+    /// How many bytes of constants have been read, in all scopes.
+    spent: &'a Cell<u64>,
 }
 
 impl<'a> Scope<'a> {
-    pub(super) fn new(nodes: &[&'a NodeDef]) -> Scope<'a> {
+    pub(super) fn new(nodes: &[&'a NodeDef], spent: &'a Cell<u64>) -> Scope<'a> {
         Scope {
             nodes: nodes.iter().map(|node| (&*node.name, *node)).collect(),
+            spent,
         }
     }
 
@@ -38,12 +44,13 @@ impl<'a> Scope<'a> {
                     let Some(Value::Tensor(proto)) = value(node, "value") else {
                         return Err(Error::malformed(format!(
                             "Const node `{}` has no value",
-                            node.name
+                            Printable(&node.name)
                         )));
                     };
                     if repeats_much(proto)? {
                         return Ok(None);
                     }
+                    self.spend(proto)?;
                     let tensor = Tensor::from_proto(proto)
                         .map_err(|error| error.for_key(node.name.as_bytes()))?;
                     return match shape {
@@ -67,6 +74,27 @@ impl<'a> Scope<'a> {
             input = next;
         }
         Ok(None)
+    }
+
+    /// Counts a constant: nodes may share one, each with its own copy of it.
+    fn spend(&self, proto: &TensorProto) -> Result<()> {
+        const LIMIT: u64 = 64 << 20;
+        const ELEMENT: u64 = 16;
+        let elements = match &proto.tensor_shape {
+            Some(shape) => Shape::from_proto(shape)?.elements(),
+            None => 1,
+        };
+        let size = proto.encoded_len() as u64 + elements.saturating_mul(ELEMENT);
+        let spent = self.spent.get().saturating_add(size);
+        self.spent.set(spent);
+        match spent <= LIMIT {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::TooLarge {
+                what: "the constants that nodes parse examples by".to_owned(),
+                size: spent,
+                limit: LIMIT,
+            })),
+        }
     }
 
     /// Returns the shape that a Reshape node gives, if it is spelt out there.
@@ -158,7 +186,8 @@ impl<'a> ParsingNode<'a> {
         for input in self.inputs(name)? {
             let Some(tensor) = self.constant(input)? else {
                 return Err(self.named(Error::unsupported(format!(
-                    "{name} are computed by `{input}`, not constants of the graph"
+                    "{name} are computed by `{}`, not constants of the graph",
+                    Printable(input)
                 ))));
             };
             let Some(keys) = tensor.strings() else {

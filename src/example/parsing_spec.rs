@@ -1,8 +1,10 @@
+use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 
 use super::node::{ParsingNode, Scope, parses_examples};
 use super::{Example, Feature};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Printable, Result};
 use crate::proto::{FunctionDef, NodeDef};
 use crate::tensor::{DType, PartialShape, Tensor};
 
@@ -80,16 +82,18 @@ impl ParsingSpec {
     /// # Errors
     ///
     /// `Malformed` if such a node contradicts its op, `Unsupported` if the graph computes the names
-    /// of features; both name the node.
+    /// of features; both name the node. `TooLarge` if nodes share constants so large, or so often,
+    /// that reading them for each takes more than 64 MiB.
     pub fn find<'a>(
         nodes: impl IntoIterator<Item = &'a NodeDef>,
         library: impl IntoIterator<Item = &'a FunctionDef>,
     ) -> Result<Vec<ParsingSpec>> {
         let mut specs = Vec::new();
-        find_in(nodes, None, &mut specs)?;
+        let spent = Cell::new(0);
+        find_in(nodes, None, &spent, &mut specs)?;
         for function in library {
             let name = function.signature.as_ref().map_or("", |op| &op.name);
-            find_in(&function.node_def, Some(name), &mut specs)?;
+            find_in(&function.node_def, Some(name), &spent, &mut specs)?;
         }
         Ok(specs)
     }
@@ -148,7 +152,7 @@ impl ParsingSpec {
         if self.takes_sequences() {
             return Err(Error::invalid_argument(format!(
                 "node `{}` takes a SequenceExample, not an Example",
-                self.node
+                Printable(&self.node)
             )));
         }
         self.features.iter().try_for_each(|spec| {
@@ -183,6 +187,7 @@ impl ParsingSpec {
 fn find_in<'a>(
     nodes: impl IntoIterator<Item = &'a NodeDef>,
     function: Option<&str>,
+    spent: &Cell<u64>,
     specs: &mut Vec<ParsingSpec>,
 ) -> Result<()> {
     let nodes: Vec<&NodeDef> = nodes.into_iter().collect();
@@ -190,7 +195,7 @@ fn find_in<'a>(
     if !nodes.iter().any(|node| parses_examples(&node.op)) {
         return Ok(());
     }
-    let scope = Scope::new(&nodes);
+    let scope = Scope::new(&nodes, spent);
     for node in nodes.iter().filter(|node| parses_examples(&node.op)) {
         if let Some(node) = ParsingNode::new(node, &scope) {
             specs.push(spec_of(&node, function)?);
@@ -287,6 +292,7 @@ fn features(node: &ParsingNode<'_>, prefix: &str, dense_types: &str) -> Result<V
 fn missing_assumed_empty(node: &ParsingNode<'_>, name: &str, keys: &[String]) -> Result<Vec<bool>> {
     if node.node.op != "ParseSequenceExampleV2" || !node.has_input(name) {
         let listed = node.strings(name)?;
+        let listed: HashSet<&String> = listed.iter().collect();
         return Ok(keys.iter().map(|key| listed.contains(key)).collect());
     }
     let constant = match node.inputs(name)?.first() {
@@ -405,9 +411,9 @@ impl FeatureSpec {
 /// Shows where the node is, then its features, a line each.
 impl fmt::Display for ParsingSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} node `{}`", self.op, self.node)?;
+        write!(f, "{} node `{}`", self.op, Printable(&self.node))?;
         if let Some(function) = &self.function {
-            write!(f, " in function `{function}`")?;
+            write!(f, " in function `{}`", Printable(function))?;
         }
         for feature in &self.features {
             write!(f, "\n  {feature}")?;
@@ -437,7 +443,9 @@ impl fmt::Display for FeatureSpec {
         };
         match &self.default {
             DefaultValue::None => Ok(()),
-            DefaultValue::Computed(output) => write!(f, ", {kind} computed by `{output}`"),
+            DefaultValue::Computed(output) => {
+                write!(f, ", {kind} computed by `{}`", Printable(output))
+            }
             DefaultValue::Value(tensor) => write!(f, ", {kind} {}", Values(tensor)),
         }
     }

@@ -217,10 +217,15 @@ impl SavedModel {
             TagSet(tags.collect())
         ))
         .in_file(self.model_path());
-        let sets: Vec<String> = self
+        // One more than is told, to know whether there are more.
+        let mut sets: Vec<String> = self
             .meta_graphs()
             .filter_map(|graph| Some(TagSet(graph.ok()?.tags().ok()?).to_string()))
+            .take(MAX_SETS + 1)
             .collect();
+        if let Some(more) = sets.get_mut(MAX_SETS) {
+            *more = "others".to_owned();
+        }
         error.remedy(match (self.seems_to_be(), &sets[..]) {
             (Some(kind), _) => kind.to_owned(),
             (None, []) if self.source.bytes.is_empty() => "the file is empty".to_owned(),
@@ -412,6 +417,8 @@ impl SavedModel {
 
 /// The bundle's prefix in a model's directory.
 const VARIABLES: &str = "variables/variables";
+/// So many sets of tags are told.
+const MAX_SETS: usize = 10;
 /// Symbolic links may make circles.
 const MAX_DEPTH: usize = 16;
 const MAX_FILES: usize = 10_000;

@@ -64,6 +64,9 @@ impl ObjectGraph {
     }
 }
 
+/// So many captures of one function that do not exist are told.
+const MAX_FAULTS_OF_FUNCTION: usize = 16;
+
 struct Faults<'g> {
     graph: &'g ObjectGraph,
     found: Vec<Fault>,
@@ -145,7 +148,9 @@ impl Faults<'_> {
             Ok(function) => function,
             Err(error) => return self.add_function(FaultKind::UndecodableFunction, name, error),
         };
-        for error in function.bound_inputs().filter_map(Result::err) {
+        // Each may take one byte of the file, and each fault has the function's name.
+        let missing = function.bound_inputs().filter_map(Result::err);
+        for error in missing.take(MAX_FAULTS_OF_FUNCTION) {
             self.add_function(FaultKind::NoSuchObject, name, error);
         }
         for (what, value) in [

@@ -375,12 +375,24 @@ impl fmt::Display for Quoted<'_> {
                 '\r' => f.write_str("\\r")?,
                 '\t' => f.write_str("\\t")?,
                 c if c == quote => write!(f, "\\{c}")?,
-                c if c.is_control() && (c as u32) < 0x100 => write!(f, "\\x{:02x}", c as u32)?,
-                c => write!(f, "{c}")?,
+                c if !is_hidden(c) => write!(f, "{c}")?,
+                c if (c as u32) < 0x100 => write!(f, "\\x{:02x}", c as u32)?,
+                c if (c as u32) < 0x10000 => write!(f, "\\u{:04x}", c as u32)?,
+                c => write!(f, "\\U{:08x}", c as u32)?,
             }
         }
         write!(f, "{quote}")
     }
+}
+
+/// Says whether a character is one that changes what a terminal shows and is not seen itself:
+/// control and format characters, which `repr` escapes too.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+            | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Says whether a name is an index as lists have them: decimal digits without leading zeros.
@@ -497,10 +509,15 @@ fn unescape_char(chars: &mut impl Iterator<Item = (usize, char)>, inside: &str) 
         (_, 'n') => '\n',
         (_, 'r') => '\r',
         (_, 't') => '\t',
-        (place, 'x') => {
-            let digits = inside.get(place + 1..place + 3)?;
-            chars.nth(1)?;
-            char::from(u8::from_str_radix(digits, 16).ok()?)
+        (place, kind @ ('x' | 'u' | 'U')) => {
+            let length = match kind {
+                'x' => 2,
+                'u' => 4,
+                _ => 8,
+            };
+            let digits = inside.get(place + 1..place + 1 + length)?;
+            chars.nth(length - 1)?;
+            char::from_u32(u32::from_str_radix(digits, 16).ok()?)?
         }
         (_, c) => c,
     })

@@ -2,14 +2,17 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::proto::structured_value::Kind;
 use crate::proto::{self, BoundedTensorSpecProto, TensorShapeProto, TensorSpecProto};
-use crate::tensor::{DType, PartialShape, Tensor};
+use crate::tensor::{DType, PartialShape, Shape, Tensor};
 
 /// How deep values may nest. Files cannot get there: protobuf stops at 100 messages, and a value
 /// inside another is at least two.
 const MAX_DEPTH: usize = 100;
+
+/// A tensor of a few bytes may say that its value is repeated, and a value has many tensors.
+const MAX_REPEATED: u64 = 1 << 24;
 
 /// A Python value as saved functions have it: the arguments and results of a function, defaults,
 /// types of tensors, nested in lists, tuples and dicts.
@@ -127,8 +130,17 @@ impl StructuredValue {
     /// # Errors
     ///
     /// `Malformed` if a value is of no kind, as TensorFlow too finds, a shape or tensor in it is
-    /// invalid, or values nest deeper than 100; what [`Tensor::from_proto`] answers.
+    /// invalid, or values nest deeper than 100; `TooLarge` if tensors of a few bytes have more than
+    /// 2^24 elements together; what [`Tensor::from_proto`] answers.
     pub fn from_proto(proto: &proto::StructuredValue) -> Result<StructuredValue> {
+        let size = repeated_size(proto, MAX_DEPTH);
+        if size > MAX_REPEATED {
+            return Err(Error::new(ErrorKind::TooLarge {
+                what: "tensors in a structured value that repeat their last value".to_owned(),
+                size,
+                limit: MAX_REPEATED,
+            }));
+        }
         decode(proto, MAX_DEPTH)
     }
 
@@ -264,6 +276,46 @@ impl fmt::Debug for TypeSpecClass {
             Some(name) => f.write_str(name),
             None => write!(f, "TypeSpecClass({})", self.0),
         }
+    }
+}
+
+/// Returns how many elements the tensors have that are not spelt out.
+fn repeated_size(proto: &proto::StructuredValue, depth: usize) -> u64 {
+    let (Some(kind), Some(depth)) = (&proto.kind, depth.checked_sub(1)) else {
+        return 0;
+    };
+    let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold(0, u64::saturating_add);
+    let values = |values: &[proto::StructuredValue]| {
+        sum(&mut values.iter().map(|value| repeated_size(value, depth)))
+    };
+    let of_tensor = |tensor: &proto::TensorProto| match &tensor.tensor_shape {
+        Some(shape) if tensor.tensor_content.is_empty() => {
+            Shape::from_proto(shape).map_or(0, |shape| shape.elements())
+        }
+        _ => 0,
+    };
+    let optional = |value: Option<&proto::StructuredValue>| match value {
+        Some(value) => repeated_size(value, depth),
+        None => 0,
+    };
+    match kind {
+        Kind::TensorValue(tensor) | Kind::NumpyValue(tensor) => of_tensor(tensor),
+        Kind::BoundedTensorSpecValue(spec) => {
+            let bounds = spec.minimum.iter().chain(&spec.maximum);
+            sum(&mut bounds.map(of_tensor))
+        }
+        Kind::TypeSpecValue(spec) => optional(spec.type_state.as_deref()),
+        Kind::ListValue(list) => values(&list.values),
+        Kind::TupleValue(tuple) => values(&tuple.values),
+        Kind::DictValue(dict) => sum(&mut dict
+            .fields
+            .iter()
+            .map(|field| optional(field.value.as_ref()))),
+        Kind::NamedTupleValue(tuple) => sum(&mut tuple
+            .values
+            .iter()
+            .map(|pair| optional(pair.value.as_ref()))),
+        _ => 0,
     }
 }
 

@@ -9,6 +9,7 @@ mod fixtures;
 mod forge;
 #[cfg(feature = "cli")]
 mod goldens;
+mod hostile_models;
 mod interop;
 mod layers;
 mod model;
