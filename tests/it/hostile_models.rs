@@ -182,7 +182,7 @@ fn directories_without_a_model() {
 #[test]
 fn a_missing_directory_of_variables_shows_when_they_are_asked_for() {
     let model = model(vec![tagged(&["serve"])]);
-    assert_eq!(model.has_variables().unwrap(), false);
+    assert!(!model.has_variables().unwrap());
     let error = model.variables().unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::NotFound { .. }),

@@ -7,6 +7,8 @@ mod corrupt;
 mod examples;
 mod fixtures;
 mod forge;
+#[cfg(feature = "cli")]
+mod goldens;
 mod hostile_models;
 mod interop;
 mod layers;

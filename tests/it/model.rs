@@ -671,3 +671,20 @@ fn assets_that_lead_elsewhere_are_not_read() {
         );
     }
 }
+
+#[test]
+fn a_model_is_shared_by_threads() {
+    fn is_shared<T: Send + Sync>(_: &T) {}
+    let model = open("v1_builder");
+    is_shared(&model);
+    let graph = model.meta_graph(["serve"]).unwrap();
+    is_shared(&graph);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                assert!(model.variables().unwrap().num_shards() > 0);
+                assert_eq!(graph.signatures().unwrap().len(), 2);
+            });
+        }
+    });
+}

@@ -10,17 +10,24 @@
 //! | `decimal` | numbers in as few digits as tell them apart |
 //! | `text` | text that is safe on a terminal |
 //! | `json` | JSON, written as it comes |
+//! | `show` | what a model holds, as the stock tool words it |
+//! | `python` | values as Python shows them |
+//! | `stock` | the persona of TensorFlow's own tool |
 
 mod args;
 mod decimal;
 mod element;
 mod failure;
 mod json;
+mod python;
+mod show;
+mod stock;
 mod table;
 mod text;
 mod variables;
 
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -29,6 +36,14 @@ use args::{Arguments, Command};
 use failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let called = words.next().map(PathBuf::from);
+    if called.is_some_and(|path| path.file_stem() == Some(STOCK_NAME.as_ref())) {
+        return stock::main(words);
+    }
+    if words.next().is_some_and(|word| word == "compat") {
+        return stock::main(words);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -40,6 +55,7 @@ fn main() -> ExitCode {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let result = match &arguments.command {
         Command::Variables(variables) => variables::run(variables, &mut out),
+        Command::Show(show) => show::run(show, &mut out),
     };
     let result = result.and_then(|outcome| {
         out.flush()?;
@@ -62,6 +78,9 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Under this name the binary is TensorFlow's own tool.
+const STOCK_NAME: &str = "saved_model_cli";
 
 /// Writes one line to standard error.
 fn complain(message: &str) {

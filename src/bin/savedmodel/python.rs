@@ -1,0 +1,416 @@
+//! Values as Python shows them: what `str` and `repr` give in the stock tool.
+
+use std::fmt::Write;
+
+use savedmodel::object_graph::{StructuredValue, TensorSpec, TypeSpec, TypeSpecClass};
+use savedmodel::{DType, PartialShape, Tensor};
+use unicode_general_category::{GeneralCategory, get_general_category};
+
+/// Returns `str(value)`.
+pub(crate) fn str_of(value: &StructuredValue) -> String {
+    match value {
+        StructuredValue::String(text) => text.clone(),
+        StructuredValue::DType(dtype) => format!("<dtype: '{}'>", dtype.name()),
+        StructuredValue::TensorShape(shape) => shape_str(shape),
+        _ => repr_of(value),
+    }
+}
+
+/// Returns `repr(value)`.
+pub(crate) fn repr_of(value: &StructuredValue) -> String {
+    match value {
+        StructuredValue::None => "None".to_owned(),
+        StructuredValue::Bool(value) => bool_repr(*value).to_owned(),
+        StructuredValue::Int(value) => value.to_string(),
+        StructuredValue::Float(value) => float_repr(*value),
+        StructuredValue::String(text) => text_repr(text),
+        StructuredValue::DType(dtype) => dtype_repr(*dtype),
+        StructuredValue::TensorShape(shape) => shape_repr(shape),
+        StructuredValue::TensorSpec(spec) => format!("TensorSpec({})", spec_fields(spec)),
+        StructuredValue::BoundedTensorSpec(bounded) => format!(
+            "BoundedTensorSpec({}, minimum={}, maximum={})",
+            spec_fields(&bounded.spec),
+            array_repr(&bounded.minimum),
+            array_repr(&bounded.maximum)
+        ),
+        StructuredValue::TypeSpec(spec) => type_spec_repr(spec),
+        StructuredValue::List(elements) => format!("[{}]", joined(elements)),
+        StructuredValue::Tuple(elements) => tuple_repr(elements),
+        StructuredValue::Dict(_) => {
+            let entries = value.sorted_entries().unwrap_or_default();
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| format!("{}: {}", text_repr(key), repr_of(value)))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        StructuredValue::NamedTuple(tuple) => {
+            let fields: Vec<String> = tuple
+                .fields
+                .iter()
+                .map(|(name, value)| format!("{name}={}", repr_of(value)))
+                .collect();
+            format!("{}({})", tuple.name, fields.join(", "))
+        }
+        StructuredValue::Tensor(tensor) | StructuredValue::Numpy(tensor) => array_repr(tensor),
+        // A kind of a later release.
+        _ => "None".to_owned(),
+    }
+}
+
+fn joined(elements: &[StructuredValue]) -> String {
+    elements.iter().map(repr_of).collect::<Vec<_>>().join(", ")
+}
+
+fn tuple_repr(elements: &[StructuredValue]) -> String {
+    match elements {
+        [only] => format!("({},)", repr_of(only)),
+        _ => format!("({})", joined(elements)),
+    }
+}
+
+pub(crate) fn bool_repr(value: bool) -> &'static str {
+    match value {
+        true => "True",
+        false => "False",
+    }
+}
+
+fn dtype_repr(dtype: DType) -> String {
+    format!("tf.{}", dtype.name())
+}
+
+fn spec_fields(spec: &TensorSpec) -> String {
+    format!(
+        "shape={}, dtype={}, name={}",
+        shape_str(&spec.shape),
+        dtype_repr(spec.dtype),
+        spec.name.as_deref().map_or("None".to_owned(), text_repr)
+    )
+}
+
+fn dims(shape: &[Option<u64>]) -> Vec<String> {
+    shape.iter().map(|dim| dim_str(*dim)).collect()
+}
+
+pub(crate) fn dim_str(dim: Option<u64>) -> String {
+    dim.map_or("None".to_owned(), |dim| dim.to_string())
+}
+
+fn shape_str(shape: &PartialShape) -> String {
+    match shape.dims() {
+        None => "<unknown>".to_owned(),
+        Some([dim]) => format!("({},)", dim_str(*dim)),
+        Some(shape) => format!("({})", dims(shape).join(", ")),
+    }
+}
+
+fn shape_repr(shape: &PartialShape) -> String {
+    match shape.dims() {
+        None => "TensorShape(None)".to_owned(),
+        Some(shape) => format!("TensorShape([{}])", dims(shape).join(", ")),
+    }
+}
+
+/// Returns the name of the Python class of a type spec.
+pub(crate) fn class_name(class: TypeSpecClass) -> Option<&'static str> {
+    Some(match class.0 {
+        1 => "SparseTensorSpec",
+        2 => "IndexedSlicesSpec",
+        3 => "RaggedTensorSpec",
+        4 => "TensorArraySpec",
+        5 => "DatasetSpec",
+        6 => "IteratorSpec",
+        7 => "OptionalSpec",
+        8 => "PerReplicaSpec",
+        9 => "VariableSpec",
+        10 => "RowPartitionSpec",
+        _ => return None,
+    })
+}
+
+fn type_spec_repr(spec: &TypeSpec) -> String {
+    let state = match &spec.state {
+        StructuredValue::Tuple(state) => state.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    let name = class_name(spec.class).unwrap_or(&spec.class_name);
+    match (name, state) {
+        ("VariableSpec", [shape, dtype, trainable, alias]) => format!(
+            "VariableSpec(shape={}, dtype={}, trainable={}, alias_id={})",
+            str_of(shape),
+            repr_of(dtype),
+            repr_of(trainable),
+            repr_of(alias)
+        ),
+        ("RowPartitionSpec", [nrows, nvals, row_length, dtype]) => format!(
+            "RowPartitionSpec(nrows={}, nvals={}, uniform_row_length={}, dtype={})",
+            first_dim(nrows),
+            first_dim(nvals),
+            first_dim(row_length),
+            repr_of(dtype)
+        ),
+        _ => format!("{name}{}", tuple_repr(state)),
+    }
+}
+
+/// Returns the number that a shape of one dimension stands for.
+fn first_dim(value: &StructuredValue) -> String {
+    match value {
+        StructuredValue::TensorShape(shape) => dim_str(
+            shape
+                .dims()
+                .and_then(|dims| dims.first().copied())
+                .flatten(),
+        ),
+        other => repr_of(other),
+    }
+}
+
+/// Returns `repr` of a float: the fewest digits that read back, an exponent where the number has
+/// more than 16 digits before the point or more than three zeros behind it.
+pub(crate) fn float_repr(value: f64) -> String {
+    if value.is_nan() {
+        return "nan".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    match exponent.parse::<i32>() {
+        Ok(exponent @ (..-4 | 16..)) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        _ => {
+            let plain = format!("{value}");
+            match plain.contains('.') {
+                true => plain,
+                false => plain + ".0",
+            }
+        }
+    }
+}
+
+/// Returns `repr` of a text.
+pub(crate) fn text_repr(text: &str) -> String {
+    let quote = quote_for(text.contains('\''), text.contains('"'));
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\\' => out.push_str("\\\\"),
+            _ if c == quote => out.extend(['\\', c]),
+            ' '..='~' => out.push(c),
+            _ if is_printable(c) => out.push(c),
+            // A `String` takes whatever is written to it.
+            _ => drop(match c as u32 {
+                code @ ..=0xff => write!(out, "\\x{code:02x}"),
+                code @ ..=0xffff => write!(out, "\\u{code:04x}"),
+                code => write!(out, "\\U{code:08x}"),
+            }),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+/// Returns `repr` of bytes.
+pub(crate) fn bytes_repr(bytes: &[u8]) -> String {
+    let quote = quote_for(bytes.contains(&b'\''), bytes.contains(&b'"'));
+    let mut out = String::with_capacity(bytes.len() + 3);
+    out.extend(['b', quote]);
+    for &byte in bytes {
+        match byte {
+            b'\t' => out.push_str("\\t"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\\' => out.push_str("\\\\"),
+            _ if byte == quote as u8 => out.extend(['\\', quote]),
+            b' '..=b'~' => out.push(byte as char),
+            _ => drop(write!(out, "\\x{byte:02x}")),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+fn quote_for(single: bool, double: bool) -> char {
+    match single && !double {
+        true => '"',
+        false => '\'',
+    }
+}
+
+fn is_printable(c: char) -> bool {
+    use GeneralCategory::*;
+    !matches!(
+        get_general_category(c),
+        Control
+            | Format
+            | Surrogate
+            | PrivateUse
+            | Unassigned
+            | LineSeparator
+            | ParagraphSeparator
+            | SpaceSeparator
+    )
+}
+
+/// Returns `repr` of a list of texts.
+pub(crate) fn list_repr<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> String {
+    let texts: Vec<String> = texts
+        .into_iter()
+        .map(|text| text_repr(text.as_ref()))
+        .collect();
+    format!("[{}]", texts.join(", "))
+}
+
+/// Returns `repr` of a set of texts, which are given in the order to be shown.
+pub(crate) fn set_repr<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> String {
+    let texts: Vec<String> = texts
+        .into_iter()
+        .map(|text| text_repr(text.as_ref()))
+        .collect();
+    match texts.is_empty() {
+        true => "set()".to_owned(),
+        false => format!("{{{}}}", texts.join(", ")),
+    }
+}
+
+/// Returns `repr` of a NumPy array, as bounds of tensors are shown.
+fn array_repr(tensor: &Tensor) -> String {
+    let elements = array_elements(tensor);
+    let mut next = elements.iter();
+    let nested = nested(tensor.shape().dims(), &mut next);
+    // NumPy leaves out the types that Python's own literals have.
+    match tensor.dtype() {
+        DType::DOUBLE | DType::INT64 | DType::BOOL => format!("array({nested})"),
+        DType::STRING => format!("array({nested}, dtype=object)"),
+        dtype => format!("array({nested}, dtype={})", dtype.name()),
+    }
+}
+
+fn nested<'a>(dims: &[u64], elements: &mut impl Iterator<Item = &'a String>) -> String {
+    match dims {
+        [] => elements.next().cloned().unwrap_or_default(),
+        [len, inner @ ..] => {
+            let parts: Vec<String> = (0..*len).map(|_| nested(inner, elements)).collect();
+            format!("[{}]", parts.join(", "))
+        }
+    }
+}
+
+/// Returns the elements in equally wide columns, as NumPy aligns them.
+fn array_elements(tensor: &Tensor) -> Vec<String> {
+    if let Some(strings) = tensor.strings() {
+        return strings.iter().map(bytes_repr).collect();
+    }
+    let Ok(values) = tensor.to_f64s() else {
+        return Vec::new();
+    };
+    let dtype = tensor.dtype();
+    let texts: Vec<String> = match (dtype, tensor.values::<i64>(), tensor.values::<u64>()) {
+        (_, Ok(values), _) => values.iter().map(i64::to_string).collect(),
+        (_, _, Ok(values)) => values.iter().map(u64::to_string).collect(),
+        (DType::BOOL, ..) => values.map(|v| bool_repr(v != 0.0).to_owned()).collect(),
+        (DType::FLOAT, ..) => values.map(|v| float_repr_of(v as f32)).collect(),
+        _ if dtype.is_floating() => values.map(float_repr).collect(),
+        _ => values.map(|v| v.to_string()).collect(),
+    };
+    match dtype.is_floating() && !tensor.shape().is_scalar() {
+        true => aligned(&texts),
+        false => texts,
+    }
+}
+
+fn float_repr_of(value: f32) -> String {
+    let plain = format!("{value}");
+    match value.is_finite() && !plain.contains('.') {
+        true => plain + ".0",
+        false => plain.to_lowercase(),
+    }
+}
+
+/// Pads numbers around their points, zeros behind it left out.
+fn aligned(numbers: &[String]) -> Vec<String> {
+    let parts: Vec<(&str, &str)> = numbers
+        .iter()
+        .map(|number| match number.split_once('.') {
+            Some((whole, "0")) => (whole, ""),
+            Some(parts) => parts,
+            None => (number.as_str(), ""),
+        })
+        .collect();
+    let left = parts
+        .iter()
+        .map(|(whole, _)| whole.len())
+        .max()
+        .unwrap_or(0);
+    let right = parts.iter().map(|(_, part)| part.len()).max().unwrap_or(0);
+    parts
+        .iter()
+        .map(|(whole, part)| format!("{whole:>left$}.{part:<right$}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats() {
+        for (value, text) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (1.234_567_890_123_456_8e17, "1.2345678901234568e+17"),
+            (1e22, "1e+22"),
+            (1.5e300, "1.5e+300"),
+            (5e-324, "5e-324"),
+            (0.1, "0.1"),
+            (1e-5, "1e-05"),
+            (1e-4, "0.0001"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (f64::NAN, "nan"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(float_repr(value), text);
+        }
+    }
+
+    #[test]
+    fn texts() {
+        for (text, repr) in [
+            ("plain", "'plain'"),
+            ("it's", "\"it's\""),
+            ("q\"q", "'q\"q'"),
+            ("both'\"", "'both\\'\"'"),
+            ("tab\tnl\n", "'tab\\tnl\\n'"),
+            ("é\u{200b}\u{7f}😀", "'é\\u200b\\x7f😀'"),
+            ("back\\slash", "'back\\\\slash'"),
+            ("\u{a0}\u{feff}\u{378}", "'\\xa0\\ufeff\\u0378'"),
+            ("\u{e0001}", "'\\U000e0001'"),
+        ] {
+            assert_eq!(text_repr(text), repr);
+        }
+        assert_eq!(bytes_repr(b"it's\xff\n"), "b\"it's\\xff\\n\"");
+        assert_eq!(set_repr(["a"; 0]), "set()");
+        assert_eq!(list_repr(["serve", "gpu"]), "['serve', 'gpu']");
+    }
+
+    #[test]
+    fn bounds() {
+        let half = Tensor::scalar(0.5f32);
+        assert_eq!(array_repr(&half), "array(0.5, dtype=float32)");
+        let list = Tensor::from_slice([2], &[1f32, 2.5]).unwrap();
+        assert_eq!(array_repr(&list), "array([1. , 2.5], dtype=float32)");
+        let ints = Tensor::from_slice([1, 2], &[1i64, -2]).unwrap();
+        assert_eq!(array_repr(&ints), "array([[1, -2]])");
+    }
+}

@@ -1,0 +1,182 @@
+//! The stock tool's persona: called as `saved_model_cli`, or as `savedmodel compat`, this binary takes
+//! the arguments of TensorFlow's own tool and prints what it prints, byte for byte.
+
+mod flags;
+mod scan;
+mod show;
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use crate::failure;
+use flags::{Flags, Refusal};
+use savedmodel::{Error, ErrorKind, MetaGraph, SavedModel};
+
+/// What ends a command early.
+enum Failure {
+    /// What the stock tool says, or its nearest equivalent.
+    Message(String),
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Output(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Message(error.to_string())
+    }
+}
+
+impl From<failure::Failure> for Failure {
+    fn from(failure: failure::Failure) -> Self {
+        match failure {
+            failure::Failure::Output(error) => Failure::Output(error),
+            other => Failure::Message(other.to_string()),
+        }
+    }
+}
+
+pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<String> = arguments
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let flags = match Flags::parse(&arguments) {
+        Ok(flags) => flags,
+        Err(Refusal::Help) => return print(HELP),
+        Err(Refusal::Version) => return print(concat!(env!("CARGO_PKG_VERSION"), "\n")),
+        Err(Refusal::Fault(code, message)) => {
+            complain(&message);
+            return ExitCode::from(code);
+        }
+    };
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let result = match flags.command.as_str() {
+        "show" => show::run(&flags, &mut out),
+        "scan" => scan::run(&flags, &mut out),
+        command => Err(Failure::Message(format!(
+            "{command} is not supported by this version: it has no TensorFlow to run models with"
+        ))),
+    };
+    // What was printed before a fault stays.
+    let flushed = out.flush().map_err(Failure::Output);
+    match result.and(flushed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(Failure::Output(error)) => {
+            complain(&error.to_string());
+            ExitCode::from(1)
+        }
+        Err(Failure::Message(message)) => {
+            complain(&message);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "error: {message}");
+}
+
+/// Opens a model, with the stock tool's words for what can be wrong.
+fn open(directory: &str) -> Result<SavedModel, Failure> {
+    SavedModel::open(directory).map_err(|error| {
+        let shown = directory.strip_suffix('/').unwrap_or(directory);
+        let file = |name: &str| crate::python::bytes_repr(format!("{shown}/{name}").as_bytes());
+        match error.kind() {
+            ErrorKind::NotFound { .. } => {
+                Failure::Message(format!("SavedModel file does not exist at: {directory}"))
+            }
+            _ if error
+                .path()
+                .is_some_and(|path| path.extension() == Some("pbtxt".as_ref())) =>
+            {
+                Failure::Message(format!(
+                    "Cannot parse pbtxt file {}: {error}",
+                    file("saved_model.pbtxt")
+                ))
+            }
+            ErrorKind::Malformed { .. } => Failure::Message(format!(
+                "Cannot parse proto file {}: {error}",
+                file("saved_model.pb")
+            )),
+            _ => error.into(),
+        }
+    })
+}
+
+/// Finds the first meta graph with exactly these tags; `shown` is what the message calls them.
+fn find_meta_graph<'m>(
+    model: &'m SavedModel,
+    tags: &[&str],
+    shown: &str,
+) -> Result<MetaGraph<'m>, Failure> {
+    let wanted: std::collections::BTreeSet<&str> = tags.iter().copied().collect();
+    let mut sets = Vec::new();
+    for meta_graph in model.meta_graphs() {
+        let meta_graph = meta_graph?;
+        let tags = meta_graph.tags()?;
+        if tags
+            .iter()
+            .copied()
+            .collect::<std::collections::BTreeSet<_>>()
+            == wanted
+        {
+            return Ok(meta_graph);
+        }
+        sets.push(tags.join(","));
+    }
+    Err(Failure::Message(format!(
+        "MetaGraphDef associated with tag-set {shown} could not be found in the SavedModel. Please use one of the following tag-sets: {}",
+        crate::python::list_repr(sets)
+    )))
+}
+
+/// Splits a list of tags; the stock tool trims blanks in some places and not in others.
+fn split_tags(text: &str) -> Vec<&str> {
+    text.split(',').filter(|tag| !tag.is_empty()).collect()
+}
+
+fn split_trimmed_tags(text: &str) -> Result<Vec<&str>, Failure> {
+    let tags: Vec<&str> = text
+        .split(',')
+        .map(str::trim)
+        .filter(|tag| !tag.is_empty())
+        .collect();
+    match tags.is_empty() {
+        true => Err(Failure::Message(
+            "tag_set must contain at least one non-empty item.".to_owned(),
+        )),
+        false => Ok(tags),
+    }
+}
+
+const HELP: &str = "\
+Looks into TensorFlow SavedModels with the arguments of TensorFlow's own saved_model_cli.
+
+Usage:
+  saved_model_cli show --dir DIR [--all]
+  saved_model_cli show --dir DIR --tag_set TAGS [--signature_def KEY] [--list_ops]
+  saved_model_cli scan --dir DIR [--tag_set TAGS] [--op_denylist OPS]
+
+  --dir DIR            the model's directory
+  --tag_set TAGS       a meta graph by its tags, with commas between: serve,gpu
+  --signature_def KEY  a signature by its key
+  --all                everything: signatures, ops and functions of all meta graphs
+  --list_ops           the ops of the meta graph
+  --op_denylist OPS    look for these ops [default: PrintV2, ReadFile, WriteFile]
+
+Output and exit codes are those of TensorFlow's tool: 0 success, 1 the model cannot be read or has
+no such tags or signature, 2 the command line is wrong. `savedmodel --help` shows what else there is.
+";
