@@ -648,3 +648,15 @@ fn no_message_passes_on_what_steers_a_terminal() {
         assert_printable(&error.to_string());
     }
 }
+
+#[test]
+fn a_record_file_cut_inside_its_first_length_says_where() {
+    for bytes in [&b"\x1f\x8b\x08"[..], b"\x78\x9c", b"\x01"] {
+        let blob = savedmodel::store::Blob::from_bytes(bytes);
+        let error = savedmodel::record::RecordReader::new(blob)
+            .next()
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(error.offset(), Some(0), "{error}");
+    }
+}
