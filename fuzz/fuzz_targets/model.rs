@@ -197,20 +197,21 @@ fn ask_node(node: Node<'_>, names: bool) -> Option<Error> {
             Err(error) => return Some(error),
         }
     }
-    for (name, value) in attrs.iter().rev().take(16) {
+    for (name, _) in attrs.iter().rev().take(16) {
         let found = node.attr(name).unwrap();
         let last = attrs.iter().rfind(|(other, _)| other == name).unwrap();
         // Not by `==`, to which a NaN is no other.
         assert_eq!(found.unwrap().encode_to_vec(), last.1.encode_to_vec());
-        let _ = value;
     }
     if let Some(facts) = op::find(node.op()) {
-        let map: std::collections::HashMap<String, proto::AttrValue> = attrs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
-        let _ = facts.output_count(&map);
-        let _ = facts.input_range(&map);
+        let attr = |name: &str| {
+            let found = attrs.iter().rfind(|(other, _)| *other == name);
+            found.map(|(_, value)| value)
+        };
+        let _ = facts.output_count(attr);
+        for input in facts.inputs() {
+            let _ = facts.input_range(input.name(), attr);
+        }
     }
     match node.to_proto() {
         Ok(proto) => {

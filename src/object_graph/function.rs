@@ -346,6 +346,15 @@ fn in_object(object: Object<'_>, error: Error) -> Error {
 pub(super) fn in_function(name: &str, error: &dyn fmt::Display) -> Error {
     Error::malformed(format!(
         "concrete function `{}`: {error}",
-        name.escape_debug()
+        excerpt(name).escape_debug()
     ))
+}
+
+/// Cuts a name: a function may have one fault for each byte of its captures.
+fn excerpt(name: &str) -> &str {
+    const SHOWN: usize = 200;
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => &name[..end],
+        None => name,
+    }
 }

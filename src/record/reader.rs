@@ -65,9 +65,9 @@ impl RecordReader {
         let left = self.blob.len() - offset;
         let header = self.blob.read(offset, left.min(HEADER))?;
         let Some((length, check)) = split_header(&header) else {
-            return Err(self.compressed(&header, offset).unwrap_or_else(|| {
-                cut(format!("the file ends {left} bytes into a record")).at(offset)
-            }));
+            let cut = || cut(format!("the file ends {left} bytes into a record"));
+            let error = self.compressed(&header, offset).unwrap_or_else(cut);
+            return Err(error.at(offset));
         };
         if let Err(error) = verify("the length of a record", &length, check) {
             return Err(self.compressed(&header, offset).unwrap_or(error).at(offset));

@@ -1,4 +1,4 @@
-use crate::error::Error;
+use crate::error::{Error, Printable};
 
 /// What is wrong with a text, before its place is put into words.
 #[derive(Debug)]
@@ -48,7 +48,8 @@ impl Fault {
         } else {
             format!("{place}{}", self.what)
         };
-        Error::malformed(what).at(self.offset as u64)
+        // Line and name are as the text has them.
+        Error::malformed(Printable(&what).to_string()).at(self.offset as u64)
     }
 }
 

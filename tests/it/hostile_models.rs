@@ -182,7 +182,7 @@ fn directories_without_a_model() {
 #[test]
 fn a_missing_directory_of_variables_shows_when_they_are_asked_for() {
     let model = model(vec![tagged(&["serve"])]);
-    assert_eq!(model.has_variables().unwrap(), false);
+    assert!(!model.has_variables().unwrap());
     let error = model.variables().unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::NotFound { .. }),
@@ -646,5 +646,17 @@ fn no_message_passes_on_what_steers_a_terminal() {
     ] {
         let error = savedmodel::text::parse(&text, "tensorflow.SavedModel").unwrap_err();
         assert_printable(&error.to_string());
+    }
+}
+
+#[test]
+fn a_record_file_cut_inside_its_first_length_says_where() {
+    for bytes in [&b"\x1f\x8b\x08"[..], b"\x78\x9c", b"\x01"] {
+        let blob = savedmodel::store::Blob::from_bytes(bytes);
+        let error = savedmodel::record::RecordReader::new(blob)
+            .next()
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(error.offset(), Some(0), "{error}");
     }
 }
