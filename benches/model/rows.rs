@@ -63,7 +63,7 @@ pub(crate) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        name: "47 MB, beside Python",
+        name: "46 MB, beside Python",
         model: "repeated",
         parser: Parser::Python,
         rows: &[
@@ -75,7 +75,7 @@ pub(crate) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        name: "47 MB, beside C++",
+        name: "46 MB, beside C++",
         model: "repeated",
         parser: Parser::Cpp,
         rows: &[row("ops", 0.0), row("decode", 0.9)],
