@@ -9,6 +9,8 @@ import os
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.join(HERE, os.pardir, "tests")
 LARGEST = 64 << 10  # a fuzzer is quick on small inputs
+TEXT_MESSAGES = ["tensorflow." + name for name in (
+    "SavedModel", "NodeDef", "TensorProto", "CollectionDef", "GraphDebugInfo", "FunctionDef")]
 
 
 def read(path):
@@ -90,6 +92,9 @@ def main():
             put("wire", data)
     for path in sorted(glob.glob(os.path.join(TESTS, "**", "checkpoint"), recursive=True)):
         put("checkpoint_state", read(path))
+    for case in json.loads(read(os.path.join(TESTS, "fixtures", "text_cases.json"))):
+        if case["message"] in TEXT_MESSAGES:
+            put("text", bytes([TEXT_MESSAGES.index(case["message"])]) + case["text"].encode())
 
 
 main()

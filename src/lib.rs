@@ -2,17 +2,16 @@
 //!
 //! A SavedModel is a directory: the program in `saved_model.pb`, the variables in a
 //! [tensor bundle](bundle) under `variables/`, assets, a fingerprint. A checkpoint is a tensor bundle
-//! alone. This version reads bundles, and has the messages of all files.
+//! alone. This version reads both.
 //!
 //! ```
-//! use savedmodel::BundleReader;
+//! use savedmodel::SavedModel;
 //!
-//! let bundle = BundleReader::open("tests/fixtures/keras3_saved/variables/variables")?;
-//! for item in bundle.entries() {
-//!     let (key, entry) = item?;
-//!     println!("{key}: {} {}", entry.dtype(), entry.shape());
+//! let model = SavedModel::open("tests/fixtures/keras3_saved")?;
+//! for (key, signature) in model.meta_graph(["serve"])?.signatures()? {
+//!     println!("{key}: {signature}");
 //! }
-//! let kernel = bundle.tensor("_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE")?;
+//! let kernel = model.variables()?.tensor("_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE")?;
 //! assert_eq!(kernel.shape().dims(), [4, 6]);
 //! println!("{:?}", kernel.values::<f32>()?.first());
 //! # Ok::<(), savedmodel::Error>(())
@@ -20,8 +19,10 @@
 //!
 //! | what | where |
 //! |---|---|
+//! | a model: meta graphs, signatures, graph, assets | [`SavedModel`], [`model`] |
 //! | variables and checkpoints | [`BundleReader`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
+//! | objects, their names, functions | [`object_graph`] |
 //! | where bytes come from | [`store`] |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |

@@ -1,6 +1,9 @@
 use std::path::{Component, Path, PathBuf};
 
+use prost::Message;
+
 use crate::error::{Error, Result};
+use crate::{proto, text};
 
 /// The file `checkpoint` in a directory of checkpoints: which there are and which is the latest.
 ///
@@ -52,10 +55,7 @@ impl CheckpointState {
             _ => return Ok(None),
         }
         let bytes = std::fs::read(&path).map_err(|error| in_file(error.into()))?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            in_file(Error::malformed("the text is not UTF-8").at(error.valid_up_to() as u64))
-        })?;
-        Self::parse(text).map(Some).map_err(in_file)
+        Self::parse(bytes).map(Some).map_err(in_file)
     }
 
     /// Reads the text of such a file.
@@ -63,30 +63,17 @@ impl CheckpointState {
     /// # Errors
     ///
     /// `Malformed` with the offset.
-    pub fn parse(text: &str) -> Result<Self> {
-        let mut state = CheckpointState::default();
-        let mut parser = Parser { text, position: 0 };
-        while let Some((start, name)) = parser.field_name()? {
-            match name {
-                "model_checkpoint_path" => state.model_checkpoint_path = parser.string()?,
-                "all_model_checkpoint_paths" => {
-                    state.all_model_checkpoint_paths.push(parser.string()?);
-                }
-                "all_model_checkpoint_timestamps" => {
-                    state.all_model_checkpoint_timestamps.push(parser.number()?);
-                }
-                "last_preserved_timestamp" => {
-                    state.last_preserved_timestamp = Some(parser.number()?);
-                }
-                _ => {
-                    return Err(Error::malformed(format!(
-                        "a list of checkpoints has no field `{name}`"
-                    ))
-                    .at(start as u64));
-                }
-            }
-        }
-        Ok(state)
+    pub fn parse(text: impl AsRef<[u8]>) -> Result<Self> {
+        let bytes = text::parse(text, "tensorflow.CheckpointState")?;
+        let state = proto::CheckpointState::decode(&bytes[..])
+            .map_err(|error| Error::malformed(error.to_string()))?;
+        let last = state.last_preserved_timestamp;
+        Ok(CheckpointState {
+            model_checkpoint_path: state.model_checkpoint_path,
+            all_model_checkpoint_paths: state.all_model_checkpoint_paths,
+            all_model_checkpoint_timestamps: state.all_model_checkpoint_timestamps,
+            last_preserved_timestamp: Some(last).filter(|&last| last != 0.0),
+        })
     }
 }
 
@@ -126,155 +113,6 @@ pub fn latest_checkpoint(directory: impl AsRef<Path>) -> Result<Option<PathBuf>>
     ))
     .in_file(directory.join("checkpoint"))
     .remedy("name the checkpoint itself"))
-}
-
-/// The part of protobuf's text format that four scalar fields need.
-struct Parser<'a> {
-    text: &'a str,
-    position: usize,
-}
-
-impl<'a> Parser<'a> {
-    fn rest(&self) -> &'a str {
-        &self.text[self.position..]
-    }
-
-    fn fault(&self, what: &str) -> Error {
-        Error::malformed(what).at(self.position as u64)
-    }
-
-    fn skip_space(&mut self) {
-        loop {
-            let trimmed = self.rest().trim_ascii_start();
-            self.position = self.text.len() - trimmed.len();
-            if !trimmed.starts_with('#') {
-                return;
-            }
-            self.position += trimmed.find('\n').unwrap_or(trimmed.len());
-        }
-    }
-
-    /// Reads a field's name and the colon behind it; returns where it starts. `None` at the end.
-    fn field_name(&mut self) -> Result<Option<(usize, &'a str)>> {
-        self.skip_space();
-        if self.rest().starts_with([',', ';']) {
-            self.position += 1;
-            self.skip_space();
-        }
-        if self.rest().is_empty() {
-            return Ok(None);
-        }
-        let rest = self.rest();
-        let end = rest
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .unwrap_or(rest.len());
-        let name = &rest[..end];
-        let after = rest[end..].trim_ascii_start();
-        if name.is_empty() || !after.starts_with(':') {
-            return Err(self.fault("this is no list of checkpoints: no `name: value`"));
-        }
-        let start = self.position;
-        self.position = self.text.len() - after.len() + 1;
-        self.skip_space();
-        Ok(Some((start, name)))
-    }
-
-    fn number(&mut self) -> Result<f64> {
-        let rest = self.rest();
-        let end = rest
-            .find(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | ';' | '#'))
-            .unwrap_or(rest.len());
-        let number = rest[..end].trim_end_matches(['f', 'F']);
-        let number = number.parse().map_err(|_| self.fault("not a number"))?;
-        self.position += end;
-        Ok(number)
-    }
-
-    /// Reads one quoted string, or several in a row, which are one.
-    fn string(&mut self) -> Result<String> {
-        let mut bytes = Vec::new();
-        let mut quote = self.quote();
-        if quote.is_none() {
-            return Err(self.fault("not a quoted string"));
-        }
-        while let Some(mark) = quote {
-            self.position += 1;
-            self.quoted(mark, &mut bytes)?;
-            let end = self.position;
-            self.skip_space();
-            quote = self.quote();
-            if quote.is_none() {
-                self.position = end;
-            }
-        }
-        String::from_utf8(bytes).map_err(|_| self.fault("a path that is not UTF-8"))
-    }
-
-    fn quote(&self) -> Option<char> {
-        self.rest()
-            .chars()
-            .next()
-            .filter(|c| matches!(c, '"' | '\''))
-    }
-
-    /// Reads up to the closing mark and over it.
-    fn quoted(&mut self, mark: char, out: &mut Vec<u8>) -> Result<()> {
-        loop {
-            let c = self.next_char()?;
-            match c {
-                _ if c == mark => return Ok(()),
-                '\n' => return Err(self.fault("a string goes beyond its line")),
-                '\\' => self.escape(out)?,
-                _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            }
-        }
-    }
-
-    fn escape(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        let c = self.next_char()?;
-        let byte = match c {
-            'n' => b'\n',
-            't' => b'\t',
-            'r' => b'\r',
-            'a' => 0x07,
-            'b' => 0x08,
-            'f' => 0x0c,
-            'v' => 0x0b,
-            '\\' | '\'' | '"' | '?' => c as u8,
-            'x' | 'X' => self.digits(16, 2)?,
-            '0'..='7' => {
-                self.position -= 1;
-                self.digits(8, 3)?
-            }
-            _ => return Err(self.fault("no such escape in a string")),
-        };
-        out.push(byte);
-        Ok(())
-    }
-
-    fn digits(&mut self, radix: u32, most: usize) -> Result<u8> {
-        let digits = self
-            .rest()
-            .chars()
-            .take(most)
-            .take_while(|c| c.is_digit(radix));
-        let len = digits.count();
-        let value = u32::from_str_radix(&self.rest()[..len], radix).ok();
-        let byte = value.and_then(|value| u8::try_from(value).ok());
-        let byte = byte.ok_or_else(|| self.fault("no byte of that number"))?;
-        self.position += len;
-        Ok(byte)
-    }
-
-    fn next_char(&mut self) -> Result<char> {
-        let c = self
-            .rest()
-            .chars()
-            .next()
-            .ok_or_else(|| self.fault("a string has no end"))?;
-        self.position += c.len_utf8();
-        Ok(c)
-    }
 }
 
 #[cfg(test)]
@@ -323,12 +161,12 @@ mod tests {
     fn what_is_no_list_of_checkpoints() {
         for (text, offset) in [
             ("<html>", 0),
-            ("model_checkpoint_path \"a\"", 0),
+            ("model_checkpoint_path \"a\"", 22),
             ("model_checkpoint_path: a", 23),
-            ("model_checkpoint_path: \"a", 25),
-            ("model_checkpoint_path: \"a\\q\"", 27),
-            ("model_checkpoint_path: \"\\777\"", 25),
-            ("model_checkpoint_path: \"\\xff\"", 29),
+            ("model_checkpoint_path: \"a", 23),
+            ("model_checkpoint_path: \"a\\q\"", 23),
+            ("model_checkpoint_path: \"\\777\"", 23),
+            ("model_checkpoint_path: \"\\xff\"", 23),
             ("last_preserved_timestamp: soon", 26),
             ("other: 1", 0),
         ] {

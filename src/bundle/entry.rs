@@ -35,6 +35,10 @@ impl BundleEntry {
         let mut rest = bytes;
         let dtype = take_varint(&mut rest, 0x08)?;
         let shape = match *rest {
+            [0x12, 0, ref after @ ..] => {
+                rest = after;
+                Shape::SCALAR
+            }
             [0x12, len @ 0..0x80, ref after @ ..] => {
                 let (shape, after) = after.split_at_checked(usize::from(len))?;
                 rest = after;
@@ -230,28 +234,34 @@ fn take_varint(rest: &mut &[u8], tag: u8) -> Option<u64> {
 #[inline(always)]
 fn read_usual_shape(bytes: &[u8]) -> Option<Shape> {
     // Not an array under an index: this stays in registers, and so does the entry.
-    let (mut a, mut b, mut c, mut d) = (0, 0, 0, 0);
-    let mut rank = 0;
     let mut rest = bytes;
-    while let [0x12, len, 0x08, ref after @ ..] = *rest {
-        let (size, size_len) = varint::read_u64(after)?;
-        if usize::from(len) != size_len + 1 {
-            return None;
-        }
-        match rank {
-            0 => a = size,
-            1 => b = size,
-            2 => c = size,
-            3 => d = size,
-            _ => return None,
-        }
-        rank += 1;
-        rest = &after[size_len..];
+    let a = take_usual_dim(&mut rest)?;
+    if rest.is_empty() {
+        return Shape::short(1, [a, 0, 0, 0]);
     }
+    let b = take_usual_dim(&mut rest)?;
+    if rest.is_empty() {
+        return Shape::short(2, [a, b, 0, 0]);
+    }
+    let c = take_usual_dim(&mut rest)?;
+    if rest.is_empty() {
+        return Shape::short(3, [a, b, c, 0]);
+    }
+    let d = take_usual_dim(&mut rest)?;
     match rest.is_empty() {
-        true => Shape::short(rank, [a, b, c, d]),
+        true => Shape::short(4, [a, b, c, d]),
         false => None,
     }
+}
+
+#[inline(always)]
+fn take_usual_dim(rest: &mut &[u8]) -> Option<u64> {
+    let [0x12, len, 0x08, after @ ..] = *rest else {
+        return None;
+    };
+    let (size, size_len) = varint::read_u64(after)?;
+    *rest = &after[size_len..];
+    (usize::from(*len) == size_len + 1).then_some(size)
 }
 
 /// Reads a `TensorShapeProto`. Names of dimensions are passed over, as TensorFlow does here.

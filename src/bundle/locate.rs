@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint_state::latest_checkpoint;
 use super::reader::BundleReader;
-use crate::error::{Error, ErrorKind, Result, nearest};
+use crate::error::{Error, ErrorKind, MAX_NEAR, Result, nearest};
 use crate::store::{Blob, Store};
 
 /// Finds the prefix of the bundle that a path means.
@@ -139,7 +139,7 @@ pub(crate) fn no_index(error: io::Error, store: &dyn Store, prefix: &str) -> Err
     let near = names
         .iter()
         .filter_map(|name| name.strip_suffix(".index"))
-        .take(3)
+        .take(MAX_NEAR)
         .map(str::to_owned)
         .collect();
     Error::new(ErrorKind::NotFound {

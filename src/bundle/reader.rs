@@ -15,7 +15,7 @@ use super::payload::Payload;
 use super::shard::{Checksums, Shards};
 use super::verify::{self, Verification};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::platform::Buffer;
+use crate::store::platform::{self, Buffer};
 use crate::store::{LocalStore, Mapping, Store};
 use crate::table;
 use crate::tensor::{Tensor, TensorSlice};
@@ -420,34 +420,37 @@ impl BundleReader {
     /// The first fault of any tensor, as for [`tensor`](Self::tensor); `TooLarge` if tensors overlap
     /// in their shards so much that they take many times as much memory.
     pub fn read_all(&self) -> Result<Vec<(Key, Tensor)>> {
-        let entries = self
-            .entries()
-            .map(|item| {
-                let (key, entry) = item?;
-                if !entry.is_partitioned() {
-                    let place = entry.place(&self.header);
-                    place.map_err(|error| self.for_tensor(error, &key))?;
+        // The index is walked twice: to keep a million names and entries takes longer.
+        let (mut count, mut small) = (0, Vec::new());
+        self.for_each_tensor(|key, entry| {
+            if !entry.is_partitioned() {
+                let place = entry.place(&self.header);
+                let place = place.map_err(|error| self.for_tensor(error, key))?;
+                if self.is_small(place) {
+                    small.push(Small {
+                        offset: place.offset,
+                        shard: place.shard,
+                        size: place.size as u32,
+                        dense: matches!(place.kind, Kind::Dense { .. }),
+                        index: count,
+                    });
                 }
-                Ok((key, entry))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let mut small: Vec<(Place, usize)> = entries
-            .iter()
-            .enumerate()
-            .filter_map(|(i, (_, entry))| Some((self.small_place(entry)?, i)))
-            .collect();
-        if !small.is_sorted_by_key(|(place, _)| (place.shard, place.offset)) {
-            small.sort_unstable_by_key(|(place, _)| (place.shard, place.offset));
+            }
+            count += 1;
+            Ok(())
+        })?;
+        if !small.is_sorted_by_key(Small::order) {
+            small.sort_unstable_by_key(Small::order);
         }
         let mut spans = Vec::new();
-        let mut shares = vec![Share::NONE; entries.len()];
+        let mut shares = vec![Share::NONE; count];
         let mut rest = &small[..];
-        while let Some((first, _)) = rest.first() {
+        while let Some(first) = rest.first() {
             let (mut end, mut count) = (first.offset, 0);
-            for (place, _) in rest {
-                let reaches = end.max(place.offset + place.size);
-                if place.shard != first.shard
-                    || place.offset > end + MAX_GAP
+            for tensor in rest {
+                let reaches = end.max(tensor.offset + u64::from(tensor.size));
+                if tensor.shard != first.shard
+                    || tensor.offset > end + MAX_GAP
                     || reaches - first.offset > MAX_SPAN
                 {
                     break;
@@ -456,32 +459,53 @@ impl BundleReader {
             }
             let (span, others) = rest.split_at(count);
             let bytes = self.read_span(first, end)?;
-            for (place, i) in span {
-                shares[*i] = self.share_of(&bytes, spans.len(), first, place);
+            for tensor in span {
+                shares[tensor.index] = self.share_of(&bytes, spans.len(), first, tensor);
             }
             spans.push(bytes);
             rest = others;
         }
         drop(small);
         let mut total = 0;
-        let tensors = entries
-            .into_iter()
-            .zip(shares)
-            .map(|((key, entry), share)| {
-                let tensor = match spans.get(share.span) {
-                    Some(span) => entry
-                        .place(&self.header)
-                        .and_then(|place| {
-                            let bytes = span.slice(share.start..share.start + place.size as usize);
-                            self.tensor_from(&entry, place, (bytes, share.crc))
-                        })
-                        .map_err(|error| self.for_tensor(error, &key))?,
-                    None => self.read_of(&key, &entry)?,
-                };
-                self.add_to(&mut total, &tensor)?;
-                Ok((key, tensor))
-            });
-        tensors.collect()
+        let mut tensors = platform::reserve(count);
+        self.for_each_tensor(|key, entry| {
+            let share = shares.get(tensors.len()).unwrap_or(&Share::NONE);
+            let tensor = match self.shared_bytes(&spans, share, entry) {
+                Some(bytes) => entry
+                    .place(&self.header)
+                    .and_then(|place| self.tensor_from(entry, place, (bytes, share.crc)))
+                    .map_err(|error| self.for_tensor(error, key))?,
+                None => self.read_of(key, entry)?,
+            };
+            self.add_to(&mut total, &tensor)?;
+            tensors.push((key.into(), tensor));
+            Ok(())
+        })?;
+        Ok(tensors)
+    }
+
+    /// Does something with every entry but those of pieces, in key order.
+    fn for_each_tensor(
+        &self,
+        mut work: impl FnMut(&[u8], &BundleEntry) -> Result<()>,
+    ) -> Result<()> {
+        let mut partitioned = None;
+        let mut cursor = self.cursor();
+        while let Some((key, entry)) = cursor.next_entry()? {
+            if !is_piece(self, key, &mut partitioned) {
+                work(key, &entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the bytes of a tensor that were read along with its neighbours.
+    fn shared_bytes(&self, spans: &[Bytes], share: &Share, entry: &BundleEntry) -> Option<Bytes> {
+        let span = spans.get(share.span as usize)?;
+        let start = share.start as usize;
+        // A file that someone writes to need not say what it did the first time.
+        let end = start.checked_add(usize::try_from(entry.size()).ok()?)?;
+        (end <= span.len()).then(|| span.slice(start..end))
     }
 
     /// Adds the memory of a tensor to that of all before it.
@@ -496,19 +520,19 @@ impl BundleReader {
             .map_err(|error| self.in_index(error))
     }
 
-    /// Returns the place of a tensor that is read along with its neighbours.
-    fn small_place(&self, entry: &BundleEntry) -> Option<Place> {
-        if entry.is_partitioned() {
-            return None;
-        }
-        let place = entry.place(&self.header).ok()?;
-        let blob_end = place.offset.checked_add(place.size)?;
-        let fits = (1..=MAX_SMALL).contains(&place.size)
-            && self.shards.open(place.shard).ok()?.len() >= blob_end;
-        fits.then_some(place)
+    /// Says whether a tensor is read along with its neighbours.
+    fn is_small(&self, place: Place) -> bool {
+        (1..=MAX_SMALL).contains(&place.size)
+            && match (
+                place.offset.checked_add(place.size),
+                self.shards.open(place.shard),
+            ) {
+                (Some(end), Ok(shard)) => end <= shard.len(),
+                _ => false,
+            }
     }
 
-    fn read_span(&self, first: &Place, end: u64) -> Result<Bytes> {
+    fn read_span(&self, first: &Small, end: u64) -> Result<Bytes> {
         let blob = self.shards.open(first.shard)?;
         let mut buffer = Buffer::new(end - first.offset)?;
         blob.read_into(first.offset, &mut buffer)
@@ -518,14 +542,19 @@ impl BundleReader {
 
     /// Says where a tensor is in a span that begins with `first`, and sums its bytes while the
     /// processor has them at hand.
-    fn share_of(&self, bytes: &Bytes, span: usize, first: &Place, place: &Place) -> Share {
+    fn share_of(&self, bytes: &Bytes, span: usize, first: &Small, tensor: &Small) -> Share {
         // Every place of a span lies between its ends.
-        let start = (place.offset - first.offset) as usize;
-        let crc = match (place.kind, self.shards.verifies()) {
-            (Kind::Dense { .. }, true) => crc::crc32c(&bytes[start..start + place.size as usize]),
-            _ => 0,
+        let start = (tensor.offset - first.offset) as usize;
+        let crc = match tensor.dense && self.shards.verifies() {
+            true => crc::crc32c(&bytes[start..start + tensor.size as usize]),
+            false => 0,
         };
-        Share { span, start, crc }
+        Share {
+            // An index with so many entries that this overflows would take 100 GB.
+            span: span as u32,
+            start: start as u32,
+            crc,
+        }
     }
 
     /// Reads everything and checks it: every block of the index, every tensor's place and checksum,
@@ -629,17 +658,33 @@ impl BundleReader {
     }
 }
 
+/// A tensor that is read along with its neighbours.
+struct Small {
+    offset: u64,
+    shard: u32,
+    size: u32,
+    /// Whether its checksum is that of the bytes as they stand.
+    dense: bool,
+    index: usize,
+}
+
+impl Small {
+    fn order(&self) -> u128 {
+        u128::from(self.shard) << 64 | u128::from(self.offset)
+    }
+}
+
 /// Where a small tensor is in the block it shares with its neighbours.
 #[derive(Clone, Copy)]
 struct Share {
-    span: usize,
-    start: usize,
+    span: u32,
+    start: u32,
     crc: u32,
 }
 
 impl Share {
     const NONE: Share = Share {
-        span: usize::MAX,
+        span: u32::MAX,
         start: 0,
         crc: 0,
     };
@@ -700,6 +745,7 @@ impl<'b> Cursor<'b> {
         self.bundle.for_tensor(error, key)
     }
 
+    #[inline(always)]
     fn advance(&mut self) -> Result<()> {
         match self.table.advance() {
             Err(error) => Err(self.bundle.in_index(error)),

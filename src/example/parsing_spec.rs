@@ -94,6 +94,11 @@ impl ParsingSpec {
         Ok(specs)
     }
 
+    /// Says whether nodes of this op parse examples.
+    pub fn is_read_from(op: &str) -> bool {
+        parses_examples(op)
+    }
+
     /// Returns the name of the node.
     pub fn node(&self) -> &str {
         &self.node

@@ -7,6 +7,7 @@ use super::view::Source;
 use crate::bundle::foreign_kind;
 use crate::error::{Error, Printable, Result};
 use crate::store::{Blob, LocalStore, Store};
+use crate::text;
 use crate::wire::{Message, Value};
 
 /// In which form a model file is written.
@@ -93,10 +94,8 @@ fn read(blob: &Blob, format: Format) -> Result<Bytes> {
 }
 
 /// Brings the text form into the binary one.
-fn read_text(_text: &[u8]) -> Result<Bytes> {
-    Err(Error::unsupported(
-        "a model in text form (`saved_model.pbtxt`) cannot be read yet",
-    ))
+fn read_text(text: &[u8]) -> Result<Bytes> {
+    Ok(text::parse(text, "tensorflow.SavedModel")?.into())
 }
 
 /// Says what there is in place of a model.

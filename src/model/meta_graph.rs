@@ -9,6 +9,8 @@ use super::marked_op::{self, MarkedOp};
 use super::signature::Signature;
 use super::view::View;
 use crate::error::{Error, Result};
+use crate::example::ParsingSpec;
+use crate::object_graph::ObjectGraph;
 use crate::proto::well_known::Any;
 use crate::proto::{CollectionDef, MetaGraphDef, OpList, SaverDef};
 
@@ -205,9 +207,43 @@ impl<'m> MetaGraph<'m> {
         Graph::new(self.view.child(field::GRAPH_DEF))
     }
 
+    /// Returns what the graph and its functions take out of serialized `tf.Example` messages.
+    ///
+    /// Nothing is decoded unless there is a node that parses examples.
+    ///
+    /// # Errors
+    ///
+    /// What [`ParsingSpec::find`] answers.
+    pub fn parsing_specs(&self) -> Result<Vec<ParsingSpec>> {
+        let graph = self.graph();
+        if !graph.ops()?.keys().any(|op| ParsingSpec::is_read_from(op)) {
+            return Ok(Vec::new());
+        }
+        let graph = graph.to_proto()?;
+        let functions = graph.library.iter().flat_map(|library| &library.function);
+        ParsingSpec::find(&graph.node, functions).map_err(|error| self.view.fault(error))
+    }
+
     /// Says whether there is an object graph: TensorFlow 2 writes one.
     pub fn has_object_graph(&self) -> Result<bool> {
         self.view.child(field::OBJECT_GRAPH_DEF).exists()
+    }
+
+    /// Decodes the object graph, if there is one: the Python objects that were saved.
+    ///
+    /// Keys of variables are not in it; [`SavedModel::object_graph`](super::SavedModel::object_graph)
+    /// adds them.
+    ///
+    /// # Errors
+    ///
+    /// What [`ObjectGraph::decode`] answers.
+    pub fn object_graph(&self) -> Result<Option<ObjectGraph>> {
+        match self.object_graph_bytes()? {
+            Some(bytes) => ObjectGraph::decode(&bytes)
+                .map(Some)
+                .map_err(|error| self.view.fault(error)),
+            None => Ok(None),
+        }
     }
 
     /// Returns the `SavedObjectGraph`, encoded.

@@ -11,6 +11,7 @@ use super::meta_graph::MetaGraph;
 use super::view::{Source, View};
 use crate::bundle::{BundleOptions, BundleReader, Checksums};
 use crate::error::{Error, Printable, Result};
+use crate::object_graph::ObjectGraph;
 use crate::proto::keras::SavedMetadata;
 use crate::proto::{self, FingerprintDef};
 use crate::store::{LocalStore, Mapping, Store};
@@ -265,6 +266,36 @@ impl SavedModel {
             .clone()
             .open_in(Arc::clone(&self.store), &prefix)?;
         Ok(self.variables.get_or_init(|| bundle))
+    }
+
+    /// Returns the objects of a TensorFlow 2 model, variables with the keys of their values; `None`
+    /// for a model that has none: one of TensorFlow 1, or of several meta graphs.
+    ///
+    /// ```
+    /// use savedmodel::SavedModel;
+    ///
+    /// let objects = SavedModel::open("tests/fixtures/module")?.object_graph()?.unwrap();
+    /// for variable in objects.variables() {
+    ///     println!("{}: {} {}", variable.name(), variable.dtype(), variable.shape());
+    /// }
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What [`MetaGraph::object_graph`], [`variables`](Self::variables) and
+    /// [`ObjectGraph::with_checkpoint`] answer. A model without `variables/` has no keys.
+    pub fn object_graph(&self) -> Result<Option<ObjectGraph>> {
+        let mut meta_graphs = self.meta_graphs();
+        let (Some(only), None) = (meta_graphs.next(), meta_graphs.next()) else {
+            return Ok(None);
+        };
+        match only?.object_graph()? {
+            Some(objects) if self.has_variables()? => {
+                objects.with_checkpoint(self.variables()?).map(Some)
+            }
+            objects => Ok(objects),
+        }
     }
 
     /// Says whether there are variables: whether `variables/variables.index` exists.

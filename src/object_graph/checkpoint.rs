@@ -421,3 +421,96 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::saved_object::Kind;
+    use crate::proto::trackable_object_graph::trackable_object::ObjectReference;
+    use crate::proto::{SavedObject, SavedObjectGraph, SavedUserObject, TrackableObjectGraph};
+
+    type Edges<'a> = &'a [(&'a str, i32)];
+
+    fn children(children: Edges<'_>) -> Vec<ObjectReference> {
+        let reference = |(name, node_id): &(&str, i32)| ObjectReference {
+            node_id: *node_id,
+            local_name: (*name).to_owned(),
+        };
+        children.iter().map(reference).collect()
+    }
+
+    fn slot(original: i32, slot_name: &str, variable: i32) -> Vec<SlotVariableReference> {
+        vec![SlotVariableReference {
+            original_variable_node_id: original,
+            slot_name: slot_name.to_owned(),
+            slot_variable_node_id: variable,
+        }]
+    }
+
+    fn model(nodes: &[(Edges<'_>, Vec<SlotVariableReference>)]) -> ObjectGraph {
+        let nodes = nodes.iter().map(|(edges, slot_variables)| SavedObject {
+            children: children(edges),
+            slot_variables: slot_variables.clone(),
+            kind: Some(Kind::UserObject(SavedUserObject::default())),
+            ..Default::default()
+        });
+        let graph = SavedObjectGraph {
+            nodes: nodes.collect(),
+            ..Default::default()
+        };
+        ObjectGraph::decode(&graph.encode_to_vec().into()).unwrap()
+    }
+
+    fn checkpoint(nodes: &[(Edges<'_>, Vec<SlotVariableReference>)]) -> CheckpointGraph {
+        let nodes = nodes.iter().map(|(edges, slot_variables)| TrackableObject {
+            children: children(edges),
+            slot_variables: slot_variables.clone(),
+            ..Default::default()
+        });
+        let graph = TrackableObjectGraph {
+            nodes: nodes.collect(),
+        };
+        CheckpointGraph::decode(&graph.encode_to_vec().into()).unwrap()
+    }
+
+    fn matches(model: &ObjectGraph, checkpoint: &CheckpointGraph) -> Vec<Option<usize>> {
+        let matches = Matches::by_edges(model, checkpoint);
+        (0..model.len()).map(|id| matches.object(id)).collect()
+    }
+
+    #[test]
+    fn objects_match_by_edges_and_not_by_number() {
+        let model = model(&[
+            (&[("opt", 1), ("w", 2), ("new", 4), ("self", 0)], vec![]),
+            (&[], slot(2, "m", 3)),
+            (&[], vec![]),
+            (&[], vec![]),
+            (&[], vec![]),
+        ]);
+        let checkpoint = checkpoint(&[
+            (
+                &[("old", 1), ("w", 4), ("opt", 3), ("self", 0), ("gone", 77)],
+                vec![],
+            ),
+            (&[("w", 4)], vec![]),
+            (&[], vec![]),
+            (&[], slot(4, "m", 2)),
+            (&[], vec![]),
+        ]);
+        assert_eq!(
+            matches(&model, &checkpoint),
+            [Some(0), Some(3), Some(4), Some(2), None]
+        );
+    }
+
+    #[test]
+    fn a_variable_of_two_names_is_restored_from_the_first_object_met() {
+        let model = model(&[(&[("a", 1), ("b", 1)], vec![]), (&[], vec![])]);
+        let apart = [
+            (&[("b", 2), ("a", 1)][..], vec![]),
+            (&[][..], vec![]),
+            (&[][..], vec![]),
+        ];
+        assert_eq!(matches(&model, &checkpoint(&apart)), [Some(0), Some(2)]);
+    }
+}

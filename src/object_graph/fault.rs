@@ -1,8 +1,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::function::in_function;
 use super::graph::ObjectGraph;
 use super::object::{Object, ObjectKind};
+use crate::error::{Error, Result};
 
 /// Something in an object graph that keeps TensorFlow from loading the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +134,7 @@ impl Faults<'_> {
         }
     }
 
-    fn check_decodable<T>(&mut self, id: usize, result: crate::error::Result<T>) {
+    fn check_decodable<T>(&mut self, id: usize, result: Result<T>) {
         if let Err(error) = result {
             self.add(FaultKind::UndecodableFunction, Some(id), error.to_string());
         }
@@ -146,13 +148,19 @@ impl Faults<'_> {
         for error in function.bound_inputs().filter_map(Result::err) {
             self.add_function(FaultKind::NoSuchObject, name, error);
         }
-        for value in [
-            function.canonicalized_input_signature(),
-            function.output_signature(),
+        for (what, value) in [
+            (
+                "canonicalized_input_signature",
+                function.canonicalized_input_signature(),
+            ),
+            ("output_signature", function.output_signature()),
         ] {
-            if let Err(error) = value {
-                self.add_function(FaultKind::UndecodableFunction, name, error);
-            }
+            let error = match value {
+                Ok(Some(_)) => continue,
+                Ok(None) => in_function(name, &format!("it has no {what}")),
+                Err(error) => error,
+            };
+            self.add_function(FaultKind::UndecodableFunction, name, error);
         }
     }
 
@@ -242,7 +250,7 @@ impl Faults<'_> {
         });
     }
 
-    fn add_function(&mut self, kind: FaultKind, name: &str, error: crate::error::Error) {
+    fn add_function(&mut self, kind: FaultKind, name: &str, error: Error) {
         self.found.push(Fault {
             kind,
             object: None,
@@ -308,5 +316,190 @@ impl Edges {
             next = before[next]?;
         }
         Some(least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::proto::saved_object::Kind;
+    use crate::proto::trackable_object_graph::trackable_object::{
+        ObjectReference, SlotVariableReference,
+    };
+    use crate::proto::{
+        SavedBareConcreteFunction, SavedConcreteFunction, SavedFunction, SavedObject,
+        SavedObjectGraph, SavedResource, SavedUserObject, saved_object_graph,
+    };
+
+    fn references(references: &[(&str, i32)]) -> Vec<ObjectReference> {
+        let reference = |(name, node_id): &(&str, i32)| ObjectReference {
+            node_id: *node_id,
+            local_name: (*name).to_owned(),
+        };
+        references.iter().map(reference).collect()
+    }
+
+    fn user(identifier: &str, children: &[(&str, i32)]) -> SavedObject {
+        SavedObject {
+            children: references(children),
+            kind: Some(Kind::UserObject(SavedUserObject {
+                identifier: identifier.to_owned(),
+                ..Default::default()
+            })),
+            ..Default::default()
+        }
+    }
+
+    fn of_kind(kind: Kind) -> SavedObject {
+        SavedObject {
+            kind: Some(kind),
+            ..Default::default()
+        }
+    }
+
+    fn function(name: &str, bound_inputs: &[i32]) -> saved_object_graph::ConcreteFunctionsEntry {
+        saved_object_graph::ConcreteFunctionsEntry {
+            key: Some(name.to_owned()),
+            value: Some(SavedConcreteFunction {
+                bound_inputs: bound_inputs.to_vec(),
+                ..Default::default()
+            }),
+        }
+    }
+
+    fn bare(name: &str) -> SavedObject {
+        of_kind(Kind::BareConcreteFunction(Box::new(
+            SavedBareConcreteFunction {
+                concrete_function_name: name.to_owned(),
+                ..Default::default()
+            },
+        )))
+    }
+
+    fn graph(
+        nodes: Vec<SavedObject>,
+        concrete_functions: Vec<saved_object_graph::ConcreteFunctionsEntry>,
+    ) -> ObjectGraph {
+        let graph = SavedObjectGraph {
+            nodes,
+            concrete_functions,
+        };
+        ObjectGraph::decode(&graph.encode_to_vec().into()).unwrap()
+    }
+
+    fn kinds(graph: &ObjectGraph) -> Vec<(FaultKind, Option<usize>)> {
+        let faults = graph.faults().into_iter();
+        faults.map(|fault| (fault.kind, fault.object)).collect()
+    }
+
+    #[test]
+    fn an_empty_graph_has_no_root() {
+        let error = ObjectGraph::decode(&Default::default()).unwrap_err();
+        assert!(error.to_string().contains("object 0"), "{error}");
+    }
+
+    #[test]
+    fn references_to_nothing() {
+        let mut root = user("optimizer", &[("gone", 7), ("below", -1)]);
+        root.dependencies = references(&[("gone", 7)]);
+        root.slot_variables = vec![SlotVariableReference {
+            original_variable_node_id: 0,
+            slot_name: "m".to_owned(),
+            slot_variable_node_id: 9,
+        }];
+        let graph = graph(
+            vec![
+                root,
+                bare("f"),
+                bare("g"),
+                of_kind(Kind::Function(Box::default())),
+            ],
+            vec![function("f", &[4])],
+        );
+        let faults: Vec<_> = graph.faults().iter().map(Fault::to_string).collect();
+        assert_eq!(
+            faults,
+            [
+                "the child `gone` of object 0 is object 7, but there are 4 objects",
+                "the child `below` of object 0 is object -1, but there are 4 objects",
+                "the dependency `gone` of object 0 is object 7, but there are 4 objects",
+                "the slot variable `m` of object 0 is object 9, but there are 4 objects",
+                "object 2 needs the concrete function `g`, which the object graph does not describe",
+                "object 3: a function has no specification",
+                "concrete function `f`: it captures object 4, but there are 4 objects",
+                "concrete function `f`: it has no canonicalized_input_signature",
+                "concrete function `f`: it has no output_signature",
+            ]
+        );
+        let root = graph.root();
+        assert_eq!(root.children().count() + root.dependencies().count(), 0);
+        assert_eq!(root.slot_variables().count(), 0);
+        assert!(root.child("gone").is_none());
+        assert!(graph.object("root.gone").is_err());
+    }
+
+    #[test]
+    fn cycles() {
+        let held = graph(
+            vec![
+                user("", &[("self", 0), ("list", 1)]),
+                user("", &[("up", 0)]),
+            ],
+            vec![],
+        );
+        assert_eq!(kinds(&held), [], "objects may hold each other");
+
+        let list = "trackable_list_wrapper";
+        let recursive = graph(
+            vec![
+                user("", &[("a", 1)]),
+                user(list, &[("0", 2)]),
+                user(list, &[("0", 1)]),
+            ],
+            vec![],
+        );
+        assert_eq!(
+            kinds(&recursive),
+            [(FaultKind::RecursiveContainer, Some(1))]
+        );
+
+        let mut table = of_kind(Kind::Resource(SavedResource::default()));
+        table.children = references(&[("_create_resource", 2)]);
+        let captured = graph(
+            vec![
+                user("", &[("table", 1)]),
+                table,
+                of_kind(Kind::Function(Box::new(SavedFunction {
+                    concrete_functions: vec!["create".to_owned()],
+                    ..Default::default()
+                }))),
+            ],
+            vec![function("create", &[1])],
+        );
+        let cyclic: Vec<_> = captured
+            .faults()
+            .into_iter()
+            .filter(|fault| fault.kind == FaultKind::CyclicDependency)
+            .map(|fault| fault.message)
+            .collect();
+        assert_eq!(
+            cyclic,
+            ["object 1 has to be made before itself: dependencies are a cycle"]
+        );
+    }
+
+    #[test]
+    fn a_long_chain_takes_no_stack_and_little_time() {
+        const LENGTH: i32 = 200_000;
+        let list = "trackable_list_wrapper";
+        let nodes = (1..=LENGTH).map(|next| user(list, &[("0", next % LENGTH)]));
+        let graph = graph(nodes.collect(), vec![]);
+        assert_eq!(kinds(&graph), [(FaultKind::RecursiveContainer, Some(0))]);
+        let last = graph.get(LENGTH as usize - 1).unwrap();
+        let path = last.path().unwrap();
+        assert_eq!(path.depth(), LENGTH as usize - 1);
+        assert_eq!(graph.object(&path.to_key()).unwrap(), last);
     }
 }

@@ -339,10 +339,11 @@ fn unexpected(field: &str) -> Error {
 }
 
 fn in_object(object: Object<'_>, error: Error) -> Error {
-    Error::malformed(format!("{object:?}: {error}"))
+    // Not the path: as long as a file wants it to be, it would be in each of as many messages.
+    Error::malformed(format!("object {}: {error}", object.id()))
 }
 
-fn in_function(name: &str, error: &dyn fmt::Display) -> Error {
+pub(super) fn in_function(name: &str, error: &dyn fmt::Display) -> Error {
     Error::malformed(format!(
         "concrete function `{}`: {error}",
         name.escape_debug()

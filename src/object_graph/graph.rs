@@ -26,23 +26,20 @@ use crate::wire::{Field, Message};
 ///
 /// ```
 /// # let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/module");
-/// # use prost::Message;
-/// # let bytes = std::fs::read(format!("{directory}/saved_model.pb")).unwrap();
-/// # let model = savedmodel::proto::SavedModel::decode(&bytes[..]).unwrap();
-/// # let object_graph_def = savedmodel::Bytes::from(
-/// #     model.meta_graphs[0].object_graph_def.as_ref().unwrap().encode_to_vec());
+/// # let model = savedmodel::model::SavedModel::open(directory)?;
+/// # let bytes = model.meta_graph(["serve"])?.object_graph_bytes()?.unwrap();
 /// use savedmodel::BundleReader;
 /// use savedmodel::object_graph::ObjectGraph;
 ///
 /// let bundle = BundleReader::open(format!("{directory}/variables/variables"))?;
-/// let graph = ObjectGraph::decode(&object_graph_def)?.with_checkpoint(&bundle)?;
+/// let graph = ObjectGraph::decode(&bytes)?.with_checkpoint(&bundle)?;
 ///
 /// let kernel = graph.variable("root.layers[1].w")?;
 /// assert_eq!(kernel.shape().to_string(), "[4, 2]");
 /// assert_eq!(kernel.checkpoint_key(), Some("layers/1/w/.ATTRIBUTES/VARIABLE_VALUE"));
 ///
-/// let names: Vec<_> = graph.object("layers/0/w")?.paths().map(|path| path.to_string()).collect();
-/// assert_eq!(names, ["root.layers[0].w", "root.shared.w"]);
+/// let names: Vec<_> = graph.object("layers/0")?.paths().map(|path| path.to_string()).collect();
+/// assert_eq!(names, ["root.shared", "root.layers[0]"]);
 /// # Ok::<(), savedmodel::Error>(())
 /// ```
 pub struct ObjectGraph {
@@ -301,7 +298,7 @@ fn not_a_message(field: &Field<'_>) -> Error {
 
 /// Reads one entry of the map `concrete_functions`.
 fn function_entry(bytes: &Bytes, field: &Field<'_>) -> Result<(Box<str>, Bytes)> {
-    let (mut name, mut function) = (Bytes::new(), Bytes::new());
+    let (mut name, mut parts) = (Bytes::new(), Vec::new());
     let Some(entry) = field.message() else {
         return Err(not_a_message(field));
     };
@@ -309,12 +306,17 @@ fn function_entry(bytes: &Bytes, field: &Field<'_>) -> Result<(Box<str>, Bytes)>
         let part = part?;
         match part.number() {
             1 => name = content(bytes, &part)?,
-            2 => function = content(bytes, &part)?,
+            // Protobuf merges a message that is there more than once, which is to append it.
+            2 => parts.push(content(bytes, &part)?),
             _ => {}
         }
     }
     let name = std::str::from_utf8(&name)
         .map_err(|_| Error::malformed("a function's name is not UTF-8").at(field.offset()))?;
+    let function = match parts.len() {
+        0 | 1 => parts.pop().unwrap_or_default(),
+        _ => parts.concat().into(),
+    };
     Ok((name.into(), function))
 }
 

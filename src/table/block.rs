@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use prost::bytes::Bytes;
 
 use super::compression;
@@ -114,10 +116,10 @@ impl Block {
     }
 
     /// Returns the value of `key`, as a range of the contents.
-    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<std::ops::Range<usize>>> {
+    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<Range<usize>>> {
         let mut walk = Walk::from_run(self.last_run_not_above(key)?);
         while let Some(value) = walk.next(self)? {
-            match walk.key.as_slice().cmp(key) {
+            match walk.key().cmp(key) {
                 std::cmp::Ordering::Less => {}
                 std::cmp::Ordering::Equal => return Ok(Some(value)),
                 std::cmp::Ordering::Greater => break,
@@ -203,35 +205,39 @@ impl Header {
 /// keeps the limits that make work and memory proportional to the file: `MAX_RUN`, `MAX_SHARING`.
 #[derive(Debug)]
 pub(crate) struct Walk {
-    pub(crate) key: Vec<u8>,
-    /// Whether `key` is the key of an entry, so that the next must be above it.
+    /// The key and anything behind it, so that a short one is changed by a copy of fixed length.
+    buffer: Vec<u8>,
+    key_len: usize,
+    /// Whether the key is that of an entry, so that the next must be above it.
     standing: bool,
-    position: Position,
+    /// Whether `at` is not known yet: the walk is before run `next_run` of a block.
+    entering: bool,
+    /// Where the next entry starts.
+    at: usize,
+    /// Where the next run starts, or the entries end; 0 before the first step in a block.
+    stop: usize,
+    next_run: usize,
     /// Entries since the last restart.
     in_run: u32,
     /// What is left of the block's budget for keys.
     key_budget: u64,
 }
 
-#[derive(Debug)]
-enum Position {
-    /// Before run `i` of the block.
-    Run(usize),
-    /// At byte `at`; run `next_run` starts at byte `next_start`.
-    Entry {
-        at: usize,
-        next_run: usize,
-        next_start: usize,
-    },
-}
+/// Of a key, how much a step copies at once.
+const COPY: usize = 64;
+const MAX_OWN: u8 = COPY as u8;
 
 impl Walk {
     /// Starts before a run of entries, not knowing what comes before it.
     pub(crate) fn from_run(run: usize) -> Self {
         Walk {
-            key: Vec::new(),
+            buffer: Vec::new(),
+            key_len: 0,
             standing: false,
-            position: Position::Run(run),
+            entering: true,
+            at: 0,
+            stop: 0,
+            next_run: run,
             in_run: 0,
             key_budget: 0,
         }
@@ -239,33 +245,79 @@ impl Walk {
 
     /// Goes on to the first entry of the next block, whose key must be above the last one's.
     pub(crate) fn enter_next_block(&mut self) {
-        self.position = Position::Run(0);
+        (self.entering, self.next_run, self.stop) = (true, 0, 0);
+    }
+
+    /// Returns the key of the entry that the walk stands on.
+    #[inline(always)]
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.buffer[..self.key_len]
     }
 
     /// Steps to the next entry: its key is in `key`, the place of its value is returned. `None`
     /// at the end of the block.
     #[inline]
-    pub(crate) fn next(&mut self, block: &Block) -> Result<Option<std::ops::Range<usize>>> {
-        let (at, next_run, next_start) = match self.position {
-            Position::Entry {
-                at,
-                next_run,
-                next_start,
-            } => (at, next_run, next_start),
-            Position::Run(run) => {
-                let start = block.restart(run).unwrap_or(block.entries);
-                if run == 0 && start != 0 {
-                    return Err(block.bad("the first run does not start at the beginning", start));
-                }
-                self.key_budget = block.key_budget;
-                (start, run, start)
-            }
+    pub(crate) fn next(&mut self, block: &Block) -> Result<Option<Range<usize>>> {
+        match self.next_usual(block) {
+            Some(value) => Ok(Some(value)),
+            None => self.next_any(block),
+        }
+    }
+
+    /// Steps to an entry within a run as every writer leaves it: short, sharing all it can. `None`,
+    /// and nothing has changed, at any other.
+    #[inline(always)]
+    pub(crate) fn next_usual(&mut self, block: &Block) -> Option<Range<usize>> {
+        if self.at >= self.stop {
+            return None;
+        }
+        let contents = &block.contents[..];
+        let &[shared, own @ 1..=MAX_OWN, value_len @ 0..0x80, ..] = contents.get(self.at..)? else {
+            return None;
         };
+        // As one byte of a varint; more than the key before has is refused below.
+        if shared >= 0x80 {
+            return None;
+        }
+        let (shared, key) = (usize::from(shared), self.at + 3);
+        let value = key + usize::from(own);
+        let end = value + usize::from(value_len);
+        let source: &[u8; COPY] = contents.get(key..)?.first_chunk()?;
+        let key_len = shared + usize::from(own);
+        let target: &mut [u8; COPY] = self.buffer.get_mut(shared..)?.first_chunk_mut()?;
+        let is_above = shared == self.key_len || shared < self.key_len && source[0] > target[0];
+        if !is_above
+            || end > block.entries
+            || self.key_budget < key_len as u64
+            || self.in_run >= MAX_RUN
+        {
+            return None;
+        }
+        *target = *source;
+        self.key_len = key_len;
+        self.key_budget -= key_len as u64;
+        self.in_run += 1;
+        self.at = end;
+        Some(value..end)
+    }
+
+    /// Steps to any entry, sound or not.
+    #[inline(never)]
+    pub(crate) fn next_any(&mut self, block: &Block) -> Result<Option<Range<usize>>> {
         let entries = &block.contents[..block.entries];
-        let next = next_run..block.restarts();
+        let restarts = block.restarts();
+        if self.entering {
+            let start = block.restart(self.next_run).unwrap_or(block.entries);
+            if self.next_run == 0 && start != 0 {
+                return Err(block.bad("the first run does not start at the beginning", start));
+            }
+            self.key_budget = block.key_budget;
+            (self.entering, self.at, self.stop) = (false, start, start);
+        }
+        let at = self.at;
         if at == entries.len() {
             // An empty block has one restart, which points at its end.
-            return match next.len() {
+            return match restarts.saturating_sub(self.next_run) {
                 0 => Ok(None),
                 1 if entries.is_empty() => Ok(None),
                 _ => Err(block.bad("a restart behind the last entry", at)),
@@ -274,35 +326,38 @@ impl Walk {
         let Some(header) = Header::read(entries, at) else {
             return Err(block.bad("its lengths lead out of the block", at));
         };
-        let (mut next_run, mut next_start) = (next_run, next_start);
-        if !next.is_empty() && at >= next_start {
-            if at != next_start || header.shared != 0 {
-                return Err(block.bad("a restart does not point at it, or it shares key bytes", at));
-            }
-            next_run += 1;
-            next_start = block.restart(next_run).unwrap_or(0);
-            self.in_run = 0;
+        // The entries end elsewhere, so a run starts here, or should have before.
+        let starts_run = at >= self.stop;
+        if starts_run && (header.shared != 0 || block.restart(self.next_run) != Some(at)) {
+            return Err(block.bad("a restart does not point at it, or it shares key bytes", at));
         }
-        if header.shared > self.key.len() {
+        if header.shared > self.key_len {
             return Err(block.bad("it shares more than the key before it has", at));
         }
         let own = &entries[header.key..header.value];
-        if self.standing && !is_above(own, &self.key[header.shared..]) {
+        if self.standing && !is_above(own, &self.key()[header.shared..]) {
             return Err(block.bad("keys are not in ascending order", at));
         }
-        self.key.truncate(header.shared);
-        self.key.extend_from_slice(own);
+        if starts_run {
+            self.in_run = 0;
+            self.next_run += 1;
+            self.stop = match self.next_run < restarts {
+                true => block.restart(self.next_run).unwrap_or(0).min(entries.len()),
+                false => entries.len(),
+            };
+        }
+        self.key_len = header.shared + own.len();
+        if self.buffer.len() < self.key_len + COPY {
+            self.buffer.resize(self.key_len + COPY, 0);
+        }
+        self.buffer[header.shared..self.key_len].copy_from_slice(own);
         self.in_run += 1;
-        self.key_budget = match self.key_budget.checked_sub(self.key.len() as u64) {
+        self.key_budget = match self.key_budget.checked_sub(self.key_len as u64) {
             Some(left) if self.in_run <= MAX_RUN => left,
             _ => return Err(self.too_large(block, at)),
         };
         self.standing = true;
-        self.position = Position::Entry {
-            at: header.end,
-            next_run,
-            next_start,
-        };
+        self.at = header.end;
         Ok(Some(header.value..header.end))
     }
 }
@@ -318,7 +373,7 @@ impl Walk {
             ),
             false => (
                 "the keys of a table block",
-                block.key_budget - self.key_budget + self.key.len() as u64,
+                block.key_budget - self.key_budget + self.key_len as u64,
                 block.key_budget,
             ),
         };
@@ -354,7 +409,7 @@ mod tests {
         let mut all = Vec::new();
         while let Some(value) = walk.next(&block)? {
             all.push((
-                String::from_utf8_lossy(&walk.key).into_owned(),
+                String::from_utf8_lossy(walk.key()).into_owned(),
                 String::from_utf8_lossy(&block.contents()[value]).into_owned(),
             ));
         }

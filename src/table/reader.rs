@@ -85,7 +85,7 @@ impl Reader {
                 }
             };
             let start = separators.len();
-            separators.extend_from_slice(&walk.key);
+            separators.extend_from_slice(walk.key());
             slots.push(Slot {
                 handle,
                 separator: start..separators.len(),
@@ -170,7 +170,7 @@ impl Reader {
         let run = block.last_run_not_above(key)?;
         let mut ahead = Walk::from_run(run);
         let mut below = 0;
-        while ahead.next(block)?.is_some() && ahead.key.as_slice() < key {
+        while ahead.next(block)?.is_some() && ahead.key() < key {
             below += 1;
         }
         cursor.walk = Walk::from_run(run);
@@ -260,7 +260,7 @@ impl Reader {
             .checked_sub(1)
             .map(|before| self.separator(&self.slots[before]))
         {
-            Some(separator) if walk.key.as_slice() <= separator => Err(Error::malformed(
+            Some(separator) if walk.key() <= separator => Err(Error::malformed(
                 "a table block begins with a key that the index expects in the block before it",
             )
             .at(block.offset())),
@@ -270,7 +270,7 @@ impl Reader {
 
     /// Proves that a block's last key is not above its separator.
     fn check_last(&self, slot: usize, walk: &Walk, block: &Block) -> Result<()> {
-        match walk.key.as_slice() > self.separator(&self.slots[slot]) {
+        match walk.key() > self.separator(&self.slots[slot]) {
             true => Err(Error::malformed(
                 "a table block ends with a key that the index expects in the block behind it",
             )
@@ -313,16 +313,16 @@ impl<'t> Cursor<'t> {
     }
 
     /// Returns the entry that the walk stands on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn current(&self) -> Option<(&[u8], &'t [u8])> {
         let value = &self.block?.contents()[self.value.clone()?];
-        Some((&self.walk.key, value))
+        Some((self.walk.key(), value))
     }
 
     /// Says whether the walk stands on the entry under the empty key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_on_empty_key(&self) -> bool {
-        self.walk.key.is_empty() && self.value.is_some()
+        self.walk.key().is_empty() && self.value.is_some()
     }
 
     /// Returns where in the file the value of the current entry stands.
@@ -333,8 +333,19 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn advance(&mut self) -> Result<()> {
+        if let Some(block) = self.block
+            && let Some(value) = self.walk.next_usual(block)
+        {
+            self.value = Some(value);
+            return Ok(());
+        }
+        self.advance_any()
+    }
+
+    #[inline(never)]
+    fn advance_any(&mut self) -> Result<()> {
         let result = self.step();
         if result.is_err() {
             self.slot = self.table.slots.len();
@@ -343,7 +354,6 @@ impl<'t> Cursor<'t> {
         result
     }
 
-    #[inline]
     fn step(&mut self) -> Result<()> {
         loop {
             let (block, entered) = match self.block {
@@ -359,7 +369,7 @@ impl<'t> Cursor<'t> {
                     (block, true)
                 }
             };
-            self.value = self.walk.next(block)?;
+            self.value = self.walk.next_any(block)?;
             if self.value.is_some() {
                 if entered {
                     self.table.check_first(self.slot, &self.walk, block)?;

@@ -73,17 +73,20 @@ impl Shape {
     /// allocation; `None` if it is no shape.
     #[inline(always)]
     pub(crate) fn short(rank: u8, dims: [u64; INLINE_RANK]) -> Option<Shape> {
+        // Four such dimensions have no product that is too large.
+        let all_small = dims.iter().fold(0, |all, dim| all | dim) < 1 << 15;
+        (all_small || Shape::is_countable(&dims[..usize::from(rank)]))
+            .then_some(Shape(Dims::Inline { rank, dims }))
+    }
+
+    #[inline(never)]
+    fn is_countable(dims: &[u64]) -> bool {
         let mut product = 1u64;
-        for (i, &dim) in dims.iter().enumerate() {
-            if i < usize::from(rank) {
-                product = product
-                    .checked_mul(dim)
-                    .filter(|product| *product <= i64::MAX as u64)?;
-                // Behind a 0 any number would do for the product, a negative one too.
-                i64::try_from(dim).ok()?;
-            }
-        }
-        Some(Shape(Dims::Inline { rank, dims }))
+        dims.iter().all(|&dim| {
+            product = product.saturating_mul(dim);
+            // Behind a 0 any number would do for the product, a negative one too.
+            product <= i64::MAX as u64 && dim <= i64::MAX as u64
+        })
     }
 
     /// Reads the shape of a tensor that is stored, which has no unknown parts. An unknown rank counts

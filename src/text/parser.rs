@@ -9,6 +9,9 @@ const MAX_DEPTH: usize = 100;
 
 const ANY: &str = "google.protobuf.Any";
 
+/// The prefixes C++ knows; with another one it finds no type.
+const URL_PREFIXES: [&str; 2] = ["type.googleapis.com/", "type.googleprod.com/"];
+
 /// Turns text into the bytes of a message of the type `message`: `tensorflow.SavedModel`.
 ///
 /// The bytes are those C++ would serialize: fields ascend by number, scalars at their default are
@@ -141,10 +144,11 @@ impl<'a> Parser<'a> {
             if list && self.take(b']')? {
                 return self.end_field();
             }
+            let end = self.opening_brace()?;
             if !repeats {
                 self.mark_once(message, index, field)?;
             }
-            return self.open(field, kind, list.then_some(field));
+            return self.open(field, kind, end, list.then_some(field));
         }
 
         self.expect(b':')?;
@@ -190,9 +194,13 @@ impl<'a> Parser<'a> {
         self.expect(b']')?;
         self.take(b':')?;
 
-        let Some(message) = Message::named(&url[prefix..]) else {
-            let name = excerpt(&url[prefix..]);
-            return Err(self.fault_before(format!("Type {name} not found in descriptor pool")));
+        let (prefix, name) = url.split_at(prefix);
+        let known = URL_PREFIXES.contains(&prefix);
+        let Some(message) = Message::named(name).filter(|_| known) else {
+            return Err(self.fault_before(format!(
+                "Could not find type \"{}\" stored in google.protobuf.Any.",
+                excerpt(&url)
+            )));
         };
         let [type_url, value] = any.fields else {
             return Err(self.fault_before("google.protobuf.Any is not what it was".to_owned()));
@@ -200,7 +208,8 @@ impl<'a> Parser<'a> {
         self.mark_once(any, 0, type_url)?;
         self.mark_once(any, 1, value)?;
         self.encoder.scalar(type_url, Scalar::Bytes(url.as_bytes()));
-        self.open(value, message, None)
+        let end = self.opening_brace()?;
+        self.open(value, message, end, None)
     }
 
     fn identifier(&mut self) -> Result<&'a str, Fault> {
@@ -212,18 +221,22 @@ impl<'a> Parser<'a> {
         Ok(text)
     }
 
+    /// Takes the brace that begins a message; returns the one that ends it.
+    fn opening_brace(&mut self) -> Result<u8, Fault> {
+        if self.take(b'<')? {
+            return Ok(b'>');
+        }
+        self.expect(b'{')?;
+        Ok(b'}')
+    }
+
     fn open(
         &mut self,
         field: &'static Field,
         message: &'static Message,
+        end: u8,
         list: Option<&'static Field>,
     ) -> Result<(), Fault> {
-        let end = if self.take(b'<')? {
-            b'>'
-        } else {
-            self.expect(b'{')?;
-            b'}'
-        };
         if self.levels.len() > MAX_DEPTH {
             return Err(self.fault_before(format!(
                 "Message is too deep, the parser exceeded the configured recursion limit of {MAX_DEPTH}."
@@ -245,7 +258,8 @@ impl<'a> Parser<'a> {
         match level.list {
             Some(field) if !self.take(b']')? => {
                 self.expect(b',')?;
-                self.open(field, level.message, level.list)
+                let end = self.opening_brace()?;
+                self.open(field, level.message, end, level.list)
             }
             _ => self.end_field(),
         }

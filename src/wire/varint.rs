@@ -4,7 +4,7 @@
 ///
 /// Longer encodings of small numbers are accepted, as TensorFlow does. A tenth byte that carries
 /// bits beyond the 64th is refused.
-#[inline]
+#[inline(always)]
 pub(crate) fn read_u64(bytes: &[u8]) -> Option<(u64, usize)> {
     match bytes {
         [a @ 0..0x80, ..] => Some((u64::from(*a), 1)),

@@ -13,11 +13,12 @@ use std::{env, fs};
 
 use prost::Message;
 use savedmodel::store::Mapping;
-use savedmodel::{BundleReader, DType, Tensor, TensorSlice};
+use savedmodel::{BundleReader, DType, Tensor, TensorSlice, text};
 use serde_json::{Value, json};
 
 use crate::answers::{difference, hex, unhex};
 use crate::fixtures::{assert_none, by_bundle, check_bundle, files_below, fixtures};
+use crate::text::sorted;
 
 const PYTHON: &str = "SAVEDMODEL_TF_PYTHON";
 
@@ -181,6 +182,53 @@ fn stored_tensor_protos_are_those_of_tensorflow() {
     let now = tensorflow.run("tests/interop/dump_tensor_protos.py", &[]);
     let stored = fs::read_to_string(fixtures().join("tensor_protos.json")).unwrap();
     assert!(now == stored, "tensor_protos.json is out of date");
+}
+
+#[test]
+fn stored_answers_on_models_are_those_of_tensorflow() {
+    let test = "stored_answers_on_models_are_those_of_tensorflow";
+    let Some(tensorflow) = TensorFlow::find(test) else {
+        return;
+    };
+    let directory = root().join("tests");
+    let now = tensorflow.run("tests/interop/dump_models.py", &[directory.as_os_str()]);
+    let stored = fs::read_to_string(fixtures().join("expected_models.json")).unwrap();
+    assert!(now == stored, "expected_models.json is out of date");
+}
+
+#[test]
+fn stored_text_cases_are_those_of_tensorflow() {
+    let Some(tensorflow) = TensorFlow::find("stored_text_cases_are_those_of_tensorflow") else {
+        return;
+    };
+    let now = tensorflow.run("tests/interop/dump_text_cases.py", &[]);
+    let stored = fs::read_to_string(fixtures().join("text_cases.json")).unwrap();
+    assert!(now == stored, "text_cases.json is out of date");
+}
+
+#[test]
+fn models_that_python_prints_are_the_models() {
+    let Some(tensorflow) = TensorFlow::find("models_that_python_prints_are_the_models") else {
+        return;
+    };
+    let tests = root().join("tests");
+    let script = "tests/interop/dump_text_cases.py";
+    let lines = tensorflow.run(script, &["--models".as_ref(), tests.as_os_str()]);
+    let mut texts = 0;
+    for line in lines.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let ours = text::parse(case["text"].as_str().unwrap(), "tensorflow.SavedModel");
+        let name = format!("{} {}", case["path"], case["kind"]);
+        if case["hex"].is_string() {
+            let ours = ours.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(sorted(&ours) == sorted(&unhex(&case["hex"])), "{name}");
+        } else {
+            let error = ours.expect_err(&name).kind().to_string();
+            assert_eq!(Some(&error[..]), case["error"].as_str(), "{name}");
+        }
+        texts += 1;
+    }
+    assert!(texts > 30, "{texts}");
 }
 
 #[test]

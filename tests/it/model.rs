@@ -42,12 +42,6 @@ fn every_model_reads_as_tensorflow_reads_it() {
             );
             continue;
         }
-        if let Err(error) = &model
-            && expected["format"] == "text"
-            && matches!(error.kind(), ErrorKind::Unsupported { .. })
-        {
-            continue; // until the text form is read
-        }
         // A difference in one part is found quicker than in the whole.
         let actual = describe(&model.expect(&name));
         for (key, expected) in expected.as_object().unwrap() {
@@ -676,4 +670,21 @@ fn assets_that_lead_elsewhere_are_not_read() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_model_is_shared_by_threads() {
+    fn is_shared<T: Send + Sync>(_: &T) {}
+    let model = open("v1_builder");
+    is_shared(&model);
+    let graph = model.meta_graph(["serve"]).unwrap();
+    is_shared(&graph);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                assert!(model.variables().unwrap().num_shards() > 0);
+                assert_eq!(graph.signatures().unwrap().len(), 2);
+            });
+        }
+    });
 }

@@ -16,6 +16,37 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Lists, shows and verifies the tensors of a model or a checkpoint
     Variables(Variables),
+
+    /// Shows tag sets, signatures, ops and functions of a model
+    Show(Show),
+}
+
+/// Shows tag sets, signatures, ops and functions of a model.
+///
+/// The words are those of TensorFlow's saved_model_cli; without further options, the tag sets. Called
+/// as `savedmodel compat show`, or under the name saved_model_cli, it takes that tool's arguments and
+/// prints what it prints, byte for byte.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Show {
+    /// The SavedModel's directory
+    pub(crate) path: PathBuf,
+
+    /// Everything: signatures, ops and functions of all meta graphs, and what they parse in examples
+    #[arg(long, conflicts_with_all = ["tag_set", "signature", "ops"])]
+    pub(crate) all: bool,
+
+    /// The meta graph with exactly these tags, commas between them [default: the only one]
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) tag_set: Option<String>,
+
+    /// The inputs and outputs of this signature
+    #[arg(long, value_name = "KEY")]
+    pub(crate) signature: Option<String>,
+
+    /// The ops of the meta graph and of the functions it calls
+    #[arg(long)]
+    pub(crate) ops: bool,
 }
 
 /// Lists, shows and verifies the tensors of a model or a checkpoint.

@@ -55,6 +55,7 @@ fn main() -> ExitCode {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let result = match &arguments.command {
         Command::Variables(variables) => variables::run(variables, &mut out),
+        Command::Show(show) => show::run(show, &mut out),
     };
     let result = result.and_then(|outcome| {
         out.flush()?;

@@ -4,6 +4,8 @@ use std::ops::{Deref, DerefMut};
 use memmap2::MmapMut;
 use prost::bytes::Bytes;
 
+use super::native::advise_huge;
+
 /// From this length on fresh memory comes in huge pages: with ordinary ones, the first touch of
 /// each 4 KiB takes two thirds of the time of reading a large tensor.
 const LARGE: usize = 4 << 20;
@@ -84,6 +86,23 @@ impl Pages {
     }
 }
 
+/// Returns an empty `Vec` with room for `count` elements, in huge pages if that is much.
+///
+/// The limit is above the one up to which allocators cut memory from what they share, so that the
+/// advice is for this memory alone.
+pub(crate) fn reserve<T>(count: usize) -> Vec<T> {
+    let vec: Vec<T> = Vec::with_capacity(count);
+    let len = size_of::<T>() * vec.capacity();
+    let first = vec.as_ptr().addr().next_multiple_of(HUGE_PAGE);
+    let end = (vec.as_ptr().addr() + len) / HUGE_PAGE * HUGE_PAGE;
+    if len >= OWN_MAP && first < end {
+        advise_huge(first, end - first);
+    }
+    vec
+}
+
+const OWN_MAP: usize = 64 << 20;
+
 impl AsRef<[u8]> for Pages {
     fn as_ref(&self) -> &[u8] {
         &self.map[self.start..self.start + self.len]
@@ -108,6 +127,18 @@ mod tests {
                 (bytes.len(), bytes.last().copied()),
                 (len, (len > 0).then_some(7))
             );
+        }
+    }
+
+    #[test]
+    fn reserved_room_is_ordinary_room() {
+        for count in [0, 1, OWN_MAP / 8, OWN_MAP / 8 + 77] {
+            let mut numbers: Vec<u64> = reserve(count);
+            assert!(numbers.capacity() >= count);
+            let room = numbers.as_ptr();
+            numbers.extend(0..count as u64);
+            assert_eq!(numbers.as_ptr(), room);
+            assert_eq!(numbers.last().copied(), (count as u64).checked_sub(1));
         }
     }
 

@@ -16,7 +16,7 @@ use portable as native;
 #[cfg(all(unix, not(savedmodel_portable)))]
 use unix as native;
 
-pub(crate) use buffer::Buffer;
+pub(crate) use buffer::{Buffer, reserve};
 pub(crate) use native::{map, read_at};
 
 #[cfg(test)]
@@ -86,6 +86,15 @@ mod tests {
         sync(directory.path()).unwrap();
     }
 
+    fn advice_changes_nothing(advise: fn(usize, usize)) {
+        const HUGE: usize = 2 << 20;
+        let bytes = vec![7u8; 3 * HUGE];
+        advise(bytes.as_ptr().addr().next_multiple_of(HUGE), HUGE);
+        assert!(bytes.iter().all(|&byte| byte == 7));
+        // Memory that is nobody's.
+        advise(HUGE << 20, HUGE);
+    }
+
     #[test]
     fn portable_calls() {
         exercise(
@@ -94,6 +103,7 @@ mod tests {
             portable::preallocate,
             portable::sync_directory,
         );
+        advice_changes_nothing(portable::advise_huge);
     }
 
     #[cfg(unix)]
@@ -105,5 +115,6 @@ mod tests {
             unix::preallocate,
             unix::sync_directory,
         );
+        advice_changes_nothing(unix::advise_huge);
     }
 }

@@ -12,6 +12,9 @@ pub(crate) fn map(_file: &File) -> io::Result<Option<Bytes>> {
     Ok(None)
 }
 
+/// Advises nothing: the system chooses its pages.
+pub(crate) fn advise_huge(_start: usize, _len: usize) {}
+
 /// Fills `out` from `offset` on. A file has one position, so the calls take turns.
 pub(crate) fn read_at(mut file: &File, offset: u64, out: &mut [u8]) -> io::Result<()> {
     static TURN: Mutex<()> = Mutex::new(());

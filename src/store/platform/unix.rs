@@ -22,6 +22,24 @@ pub(crate) fn map(file: &File) -> io::Result<Option<Bytes>> {
     }
 }
 
+/// Advises huge pages for `len` bytes of memory, which begin and end where pages do.
+pub(crate) fn advise_huge(start: usize, len: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: this advice changes neither contents nor access, whatever the memory is.
+        #[allow(unsafe_code)]
+        let _ = unsafe {
+            rustix::mm::madvise(
+                std::ptr::without_provenance_mut(start),
+                len,
+                rustix::mm::Advice::LinuxHugepage,
+            )
+        };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, len);
+}
+
 /// Fills `out` with the bytes from `offset` on.
 pub(crate) fn read_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<()> {
     file.read_exact_at(out, offset)

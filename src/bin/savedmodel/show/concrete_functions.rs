@@ -1,11 +1,11 @@
 //! The functions of a model's root object and what they can be called with.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
-use savedmodel::object_graph::{StructuredValue, TypeSpecClass};
-use savedmodel::proto::saved_object::Kind;
-use savedmodel::proto::{SavedConcreteFunction, SavedObjectGraph};
+use savedmodel::object_graph::{Object, ObjectGraph, ObjectKind, StructuredValue};
 
+use super::Style;
 use super::library::Library;
 use crate::python;
 
@@ -40,95 +40,70 @@ struct Arguments {
     named: Vec<String>,
 }
 
-/// How far listing goes where TensorFlow would refuse to load the model.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Strictness {
-    /// As the stock tool: everything TensorFlow cannot load is a reason to list nothing.
-    Stock,
-    /// Whatever can be told is listed.
-    Lenient,
-}
-
 /// Reads the functions of the root object, sorted by name, their options in the order of the names
-/// they would be loaded under.
+/// they would be loaded under. In the stock tool's style everything that TensorFlow cannot load is a
+/// reason to list nothing; in our own whatever can be told is listed.
 pub(crate) fn list(
-    objects: &SavedObjectGraph,
+    objects: &ObjectGraph,
     library: &Library<'_>,
-    strictness: Strictness,
+    style: Style,
 ) -> Result<Vec<Listed>, NotListed> {
-    let strict = strictness == Strictness::Stock;
+    let strict = style == Style::Stock;
     if strict && !library.is_all_known() {
         return Err(NotListed::CustomOps);
     }
     let unknown = |_| NotListed::Unknown;
+    if strict {
+        check_loadable(objects)?;
+    }
     let loaded = match library.loaded_names().map_err(unknown)? {
         Some(names) => names,
         None if strict => return Err(NotListed::Unknown),
-        None => Default::default(),
-    };
-    let find = |name: &str| -> Option<&SavedConcreteFunction> {
-        let mut entries = objects.concrete_functions.iter();
-        entries.rfind(|entry| entry.key() == name)?.value.as_ref()
-    };
-    if strict {
-        for entry in &objects.concrete_functions {
-            let function = entry.value.as_ref();
-            let values = function.into_iter().flat_map(|function| {
-                let input = function.canonicalized_input_signature.as_ref();
-                input.into_iter().chain(&function.output_signature)
-            });
-            for value in values {
-                let value = StructuredValue::from_proto(value).map_err(unknown)?;
-                if !is_loadable(&value) {
-                    return Err(NotListed::Unknown);
-                }
-            }
-        }
-        let kinds = objects.nodes.iter().all(|node| node.kind.is_some());
-        if !kinds {
-            return Err(NotListed::Unknown);
-        }
-    }
-    let Some(root) = objects.nodes.first() else {
-        return Ok(Vec::new());
+        None => HashMap::new(),
     };
     let mut listed = Vec::new();
-    for child in &root.children {
-        let node = usize::try_from(child.node_id).ok();
-        let kind = node
-            .and_then(|node| objects.nodes.get(node))
-            .and_then(|node| node.kind.as_ref());
-        let mut names: Vec<&str> = match kind {
-            Some(Kind::Function(function)) => function
-                .concrete_functions
-                .iter()
-                .map(String::as_str)
-                .collect(),
-            Some(Kind::BareConcreteFunction(function)) => vec![&function.concrete_function_name],
+    for (name, child) in objects.root().children() {
+        let (mut functions, keywords): (Vec<_>, Vec<&str>) = match child.kind() {
+            ObjectKind::Function(function) => (function.concrete_functions().collect(), Vec::new()),
+            ObjectKind::BareConcreteFunction(function) => (
+                vec![function.concrete_function()],
+                function.argument_keywords().collect(),
+            ),
             _ => continue,
         };
-        names.sort_by_key(|name| loaded.get(name));
+        functions.sort_by_key(|function| function.as_ref().ok().map(|f| loaded.get(f.name())));
         let mut options = Vec::new();
-        for name in names {
-            let signature = find(name).and_then(|f| f.canonicalized_input_signature.as_ref());
-            let arguments = match signature {
-                Some(signature) => StructuredValue::from_proto(signature).map_err(unknown)?,
-                None if strict => return Err(NotListed::Unknown),
-                None => StructuredValue::None,
+        for function in functions {
+            let signature = match function.and_then(|f| f.canonicalized_input_signature()) {
+                Ok(signature) => signature.unwrap_or(StructuredValue::None),
+                Err(_) if strict => return Err(NotListed::Unknown),
+                Err(_) => StructuredValue::None,
             };
-            let keywords = match kind {
-                Some(Kind::BareConcreteFunction(function)) => &function.argument_keywords[..],
-                _ => &[],
-            };
-            options.push(Arguments::new(arguments, keywords));
+            options.push(Arguments::new(signature, &keywords));
         }
-        listed.push(Listed {
-            name: child.local_name.clone(),
-            options,
-        });
+        let name = name.to_owned();
+        listed.push(Listed { name, options });
     }
     listed.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(listed)
+}
+
+/// Answers `Unknown` if there is an object or an argument that TensorFlow has no class for.
+fn check_loadable(objects: &ObjectGraph) -> Result<(), NotListed> {
+    let unknown = |_| NotListed::Unknown;
+    let is_unknown = |object: Object<'_>| matches!(object.kind(), ObjectKind::Unknown);
+    if objects.objects().any(is_unknown) {
+        return Err(NotListed::Unknown);
+    }
+    for name in objects.concrete_function_names() {
+        let function = objects.concrete_function(name).map_err(unknown)?;
+        let input = function.canonicalized_input_signature().map_err(unknown)?;
+        let output = function.output_signature().map_err(unknown)?;
+        if ![input, output].iter().flatten().all(is_loadable) {
+            return Err(NotListed::Unknown);
+        }
+    }
+    Ok(())
 }
 
 /// Says whether TensorFlow finds a class for every type spec in a value.
@@ -149,7 +124,7 @@ fn is_loadable(value: &StructuredValue) -> bool {
 }
 
 impl Arguments {
-    fn new(signature: StructuredValue, keywords: &[String]) -> Self {
+    fn new(signature: StructuredValue, keywords: &[&str]) -> Self {
         match signature {
             StructuredValue::Tuple(parts) if parts.len() == 2 => {
                 let mut parts = parts.into_iter();
@@ -171,8 +146,7 @@ impl Arguments {
             _ => Arguments {
                 positional: keywords
                     .iter()
-                    .cloned()
-                    .map(StructuredValue::String)
+                    .map(|keyword| StructuredValue::String((*keyword).to_owned()))
                     .collect(),
                 named: Vec::new(),
             },
@@ -182,49 +156,44 @@ impl Arguments {
 
 /// Writes the functions as the stock tool does. No newline follows the last line of the heading:
 /// each function begins with one.
-pub(crate) fn write(out: &mut impl Write, listed: &[Listed]) -> io::Result<()> {
+pub(crate) fn write(out: &mut impl Write, listed: &[Listed], style: Style) -> io::Result<()> {
     for function in listed {
-        write!(out, "\n  Function Name: '{}'\n", function.name)?;
+        write!(out, "\n  Function Name: '{}'\n", style.name(&function.name))?;
         for (i, option) in function.options.iter().enumerate() {
             if !option.positional.is_empty() {
                 write!(out, "    Option #{}\n      Callable with:\n", i + 1)?;
                 for (i, argument) in option.positional.iter().enumerate() {
                     writeln!(out, "        Argument #{}", i + 1)?;
-                    write_argument(out, argument)?;
+                    write_argument(out, argument, style)?;
                 }
             }
             for (i, name) in option.named.iter().enumerate() {
-                write!(out, "        Named Argument #{}\n          {name}\n", i + 1)?;
+                write!(
+                    out,
+                    "        Named Argument #{}\n          {}\n",
+                    i + 1,
+                    style.name(name)
+                )?;
             }
         }
     }
     Ok(())
 }
 
-/// The stock tool writes a comma and a blank behind every element, and takes the last ones back with
-/// two backspaces.
-const TAKE_BACK: &str = "\u{8}\u{8}";
-
-fn write_argument(out: &mut impl Write, value: &StructuredValue) -> io::Result<()> {
+fn write_argument(out: &mut impl Write, value: &StructuredValue, style: Style) -> io::Result<()> {
     const INDENT: &str = "          ";
+    let spec = match value {
+        StructuredValue::String(text) => return writeln!(out, "{INDENT}{}", style.name(text)),
+        StructuredValue::TensorSpec(spec) => Some(spec),
+        StructuredValue::BoundedTensorSpec(bounded) => Some(&bounded.spec),
+        _ => None,
+    };
+    if let Some(spec) = spec {
+        let name = spec.name.as_deref().unwrap_or("None");
+        let repr = python::repr_of(value);
+        return writeln!(out, "{INDENT}{}: {repr}", style.name(name));
+    }
     let kind = match value {
-        StructuredValue::String(text) => return writeln!(out, "{INDENT}{text}"),
-        StructuredValue::TensorSpec(spec) => {
-            return writeln!(
-                out,
-                "{INDENT}{}: {}",
-                spec.name.as_deref().unwrap_or("None"),
-                python::repr_of(value)
-            );
-        }
-        StructuredValue::BoundedTensorSpec(bounded) => {
-            return writeln!(
-                out,
-                "{INDENT}{}: {}",
-                bounded.spec.name.as_deref().unwrap_or("None"),
-                python::repr_of(value)
-            );
-        }
         StructuredValue::None => "NoneType",
         StructuredValue::Bool(_) => "bool",
         StructuredValue::Int(_) => "int",
@@ -235,43 +204,51 @@ fn write_argument(out: &mut impl Write, value: &StructuredValue) -> io::Result<(
         StructuredValue::Tuple(_) => "tuple",
         StructuredValue::Dict(_) => "dict",
         StructuredValue::NamedTuple(tuple) => &tuple.name,
-        StructuredValue::TypeSpec(spec) => class_of(spec.class).unwrap_or(&spec.class_name),
+        StructuredValue::TypeSpec(spec) => {
+            python::class_name(spec.class).unwrap_or(&spec.class_name)
+        }
         _ => "ndarray",
     };
-    write!(out, "{INDENT}DType: {kind}\n{INDENT}Value: ")?;
-
-    match value {
+    writeln!(out, "{INDENT}DType: {}", style.name(kind))?;
+    let text = match value {
         StructuredValue::List(elements) | StructuredValue::Tuple(elements) => {
-            write_list(out, elements.iter().map(quoted))
+            listed("[", elements.iter().map(quoted), "]", style)
         }
         StructuredValue::NamedTuple(tuple) => {
-            write_list(out, tuple.fields.iter().map(|(_, value)| quoted(value)))
+            let values = tuple.fields.iter().map(|(_, value)| quoted(value));
+            listed("[", values, "]", style)
         }
         StructuredValue::TensorShape(shape) => match shape.dims() {
-            Some(dims) => write_list(out, dims.iter().map(|dim| python::dim_str(*dim))),
-            None => writeln!(out, "None"),
+            Some(dims) => {
+                let dims = dims.iter().map(|dim| python::dim_str(*dim));
+                listed("[", dims, "]", style)
+            }
+            None => "None".to_owned(),
         },
         StructuredValue::Dict(_) => {
-            out.write_all(b"{")?;
-            for (key, value) in value.sorted_entries().unwrap_or_default() {
-                write!(out, "'{key}': {}, ", quoted(value))?;
-            }
-            writeln!(out, "{TAKE_BACK}}}")
+            let entries = value.sorted_entries().unwrap_or_default();
+            let entries = entries
+                .iter()
+                .map(|(key, value)| format!("'{key}': {}", quoted(value)));
+            listed("{", entries, "}", style)
         }
-        _ => writeln!(out, "{}", python::str_of(value)),
-    }
+        _ => python::str_of(value),
+    };
+    writeln!(out, "{INDENT}Value: {}", style.name(&text))
 }
 
-fn write_list(out: &mut impl Write, elements: impl Iterator<Item = String>) -> io::Result<()> {
-    out.write_all(b"[")?;
-    for element in elements {
-        write!(out, "{element}, ")?;
+/// Joins elements with commas. The stock tool writes one behind every element, and takes the last one
+/// and its blank back with two backspaces.
+fn listed(open: &str, elements: impl Iterator<Item = String>, close: &str, style: Style) -> String {
+    let elements: Vec<String> = elements.collect();
+    let mut text = open.to_owned() + &elements.join(", ");
+    if style == Style::Stock {
+        if !elements.is_empty() {
+            text += ", ";
+        }
+        text += "\u{8}\u{8}";
     }
-    writeln!(out, "{TAKE_BACK}]")
-}
-
-fn class_of(class: TypeSpecClass) -> Option<&'static str> {
-    python::class_name(class)
+    text + close
 }
 
 /// Returns a text between plain quotes, anything else as `str` shows it.

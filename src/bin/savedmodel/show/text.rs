@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use savedmodel::{DType, Signature, TensorInfo};
 
+use super::Style;
 use crate::python;
 
 /// Writes the tag sets, sorted; inside each the tags are sorted too.
@@ -19,16 +20,17 @@ pub(crate) fn write_tag_sets(out: &mut impl Write, mut sets: Vec<Vec<&str>>) -> 
 }
 
 /// Writes the keys of signatures, sorted.
-pub(crate) fn write_signature_keys<'a>(
+pub(crate) fn write_signature_keys(
     out: &mut impl Write,
-    keys: impl IntoIterator<Item = &'a str>,
+    keys: &[String],
+    style: Style,
 ) -> io::Result<()> {
     writeln!(
         out,
         "The given SavedModel MetaGraphDef contains SignatureDefs with the following keys:"
     )?;
     for key in keys {
-        writeln!(out, "SignatureDef key: \"{key}\"")?;
+        writeln!(out, "SignatureDef key: \"{}\"", style.name(key))?;
     }
     Ok(())
 }
@@ -38,18 +40,23 @@ pub(crate) fn write_signature(
     out: &mut impl Write,
     signature: &Signature,
     indent: &str,
+    style: Style,
 ) -> io::Result<()> {
     writeln!(
         out,
         "{indent}The given SavedModel SignatureDef contains the following input(s):"
     )?;
-    write_tensors(out, "inputs", &signature.inputs, indent)?;
+    write_tensors(out, "inputs", &signature.inputs, indent, style)?;
     writeln!(
         out,
         "{indent}The given SavedModel SignatureDef contains the following output(s):"
     )?;
-    write_tensors(out, "outputs", &signature.outputs, indent)?;
-    writeln!(out, "{indent}Method name is: {}", signature.method_name)
+    write_tensors(out, "outputs", &signature.outputs, indent, style)?;
+    writeln!(
+        out,
+        "{indent}Method name is: {}",
+        style.name(&signature.method_name)
+    )
 }
 
 fn write_tensors(
@@ -57,15 +64,16 @@ fn write_tensors(
     side: &str,
     tensors: &BTreeMap<String, TensorInfo>,
     indent: &str,
+    style: Style,
 ) -> io::Result<()> {
     for (key, tensor) in tensors {
-        writeln!(out, "{indent}  {side}['{key}'] tensor_info:")?;
+        writeln!(out, "{indent}  {side}['{}'] tensor_info:", style.name(key))?;
         writeln!(out, "{indent}      dtype: {}", dtype_name(tensor.dtype))?;
         writeln!(out, "{indent}      shape: {}", shape_text(tensor))?;
         writeln!(
             out,
             "{indent}      name: {}",
-            tensor.name().unwrap_or_default()
+            style.name(tensor.name().unwrap_or_default())
         )?;
     }
     Ok(())

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
+use crate::failure;
 use flags::{Flags, Refusal};
 use savedmodel::{Error, ErrorKind, MetaGraph, SavedModel};
 
@@ -28,6 +29,15 @@ impl From<io::Error> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Message(error.to_string())
+    }
+}
+
+impl From<failure::Failure> for Failure {
+    fn from(failure: failure::Failure) -> Self {
+        match failure {
+            failure::Failure::Output(error) => Failure::Output(error),
+            other => Failure::Message(other.to_string()),
+        }
     }
 }
 

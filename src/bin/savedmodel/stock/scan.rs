@@ -6,7 +6,7 @@ use savedmodel::MetaGraph;
 use super::flags::Flags;
 use super::{Failure, find_meta_graph, open, split_trimmed_tags};
 use crate::python;
-use crate::show::library::Library;
+use crate::show::stock_ops;
 
 /// What the stock tool looks for unless told otherwise.
 const DENYLIST: [&str; 3] = ["PrintV2", "ReadFile", "WriteFile"];
@@ -41,8 +41,7 @@ fn scan(
     denylist: &BTreeSet<&str>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let graph = meta_graph.graph();
-    let ops = Library::read(graph)?.ops(graph)?;
+    let ops = stock_ops(meta_graph)?;
     let found: Vec<&str> = ops.intersection(denylist).copied().collect();
     let tags = python::list_repr(meta_graph.tags()?);
     // The word `default` stands there whatever the list is.
