@@ -6,6 +6,9 @@
 #![allow(missing_docs)]
 
 #[cfg(target_os = "linux")]
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(target_os = "linux")]
 mod driver;
 #[cfg(target_os = "linux")]
 mod rows;
@@ -15,7 +18,10 @@ mod side;
 #[cfg(target_os = "linux")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == side::FLAG) {
+    if arguments
+        .iter()
+        .any(|argument| argument == common::meter::FLAG)
+    {
         return side::serve();
     }
     let wanted: Vec<&String> = arguments

@@ -1,13 +1,7 @@
 //! What is measured, and what was promised.
 
-use super::driver::Peer;
-
-/// What counts: processor time for one thread, time on the clock for several.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Clock {
-    Cpu,
-    Wall,
-}
+use crate::common::compare::Clock;
+use crate::common::peer::Peer;
 
 /// Everything that is compared with one command of the peer.
 pub(crate) struct Group {

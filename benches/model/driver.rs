@@ -1,0 +1,238 @@
+//! Makes the models, starts the sides, and compares.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::process;
+use super::rows::{FIXTURE_LIMITS, FIXTURES, GROUPS, Group, Parser, Row, SHOW_PEAK, SHOWN, Show};
+use crate::common::compare::{Clock, Line, Sample, compare, median, seconds};
+use crate::common::peer::{self, Peer};
+use crate::common::side::Side;
+use crate::common::{self, DIRECTORY, DataDirectory, PYTHON, Result, meter};
+
+/// The stock tool takes seconds, and is as steady as the machine.
+const SHOW_ROUNDS: usize = 3;
+
+pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
+    let rounds = common::rounds()?;
+    let data = DataDirectory::new("model-bench")?;
+    let tensorflow = match env::var(PYTHON) {
+        Ok(python) => Some(TensorFlow {
+            peer: peer::build(&python, data.path())?,
+            python,
+        }),
+        Err(_) => None,
+    };
+    if tensorflow.is_none() {
+        println!("\n*** {PYTHON} is not set: TensorFlow is not measured, there are no ratios ***");
+    }
+    println!("\nmedians of {rounds} rounds; ratio = TensorFlow's time / this library's\n");
+    for group in GROUPS.iter().filter(|group| wanted(group.name)) {
+        let model = make(&data, group.model, tensorflow.as_ref())?;
+        parse(group, &model, rounds, tensorflow.as_ref())?;
+    }
+    for shown in SHOWN {
+        let title = format!("show --all, {}", shown.model);
+        if wanted(&title) {
+            let model = make(&data, shown.model, tensorflow.as_ref())?;
+            show(shown, &title, &model, rounds, tensorflow.as_ref())?;
+        }
+    }
+    if wanted(SMALL) {
+        show_small(rounds)?;
+    }
+    Ok(())
+}
+
+struct TensorFlow {
+    python: String,
+    /// The C++ side.
+    peer: PathBuf,
+}
+
+impl TensorFlow {
+    fn start(&self, parser: Parser) -> Result<Side> {
+        match parser {
+            Parser::Cpp => Side::start(Peer::Plain.command(&self.peer)),
+            Parser::Python => Side::start(
+                Command::new(&self.python)
+                    .arg(script("benches/pb_peer.py"))
+                    .stderr(Stdio::null()),
+            ),
+        }
+    }
+
+    /// The stock tool, as the program that pip installs starts it.
+    fn stock_tool(&self) -> Command {
+        let mut command = Command::new(&self.python);
+        command
+            .arg("-c")
+            .arg("from tensorflow.python.tools.saved_model_cli import main; main()");
+        command
+    }
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn make(data: &DataDirectory, model: &str, tensorflow: Option<&TensorFlow>) -> Result<PathBuf> {
+    let path = data.path().join(model);
+    if path.exists() {
+        return Ok(path);
+    }
+    let Some(tensorflow) = tensorflow else {
+        return Err(format!(
+            "there is no model: run once with {PYTHON} and {DIRECTORY} set, which keeps it"
+        )
+        .into());
+    };
+    let status = Command::new(&tensorflow.python)
+        .arg(script("benches/make_models.py"))
+        .arg(data.path())
+        .arg(model)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    if !status.success() {
+        return Err(format!("the model {model} could not be made").into());
+    }
+    // Pages on their way to the disk would be in the way of the measurement.
+    fs::File::open(path.join("saved_model.pb"))?.sync_all()?;
+    Ok(path)
+}
+
+fn parse(
+    group: &Group,
+    model: &Path,
+    rounds: usize,
+    tensorflow: Option<&TensorFlow>,
+) -> Result<()> {
+    let mut ours = Side::start(Command::new(env::current_exe()?).arg(meter::FLAG))?;
+    let mut theirs = tensorflow
+        .map(|tensorflow| tensorflow.start(group.parser))
+        .transpose()?;
+    let lines: Vec<Line> = group.rows.iter().map(Row::line).collect();
+    let peer_name = match group.parser {
+        Parser::Cpp => "TensorFlow ReadSavedModel",
+        Parser::Python => "TensorFlow FromString",
+    };
+    compare(
+        group.name,
+        peer_name,
+        &lines,
+        rounds,
+        &mut || {
+            let peer = theirs.as_mut();
+            peer.map(|peer| peer.measure(&format!("pb {}", model.display())))
+                .transpose()
+        },
+        &mut |i| ours.measure(&format!("{} {}", group.rows[i].command, model.display())),
+    )
+}
+
+fn show_command(model: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_savedmodel"));
+    command
+        .args(["compat", "show", "--all", "--dir"])
+        .arg(model);
+    command
+}
+
+fn show(
+    shown: &Show,
+    title: &str,
+    model: &Path,
+    rounds: usize,
+    tensorflow: Option<&TensorFlow>,
+) -> Result<()> {
+    let lines = [Line {
+        name: "savedmodel, whole process".to_owned(),
+        clock: Clock::Wall,
+        bar: shown.bar,
+        peak: Some(SHOW_PEAK),
+    }];
+    compare(
+        title,
+        "saved_model_cli",
+        &lines,
+        rounds.min(SHOW_ROUNDS),
+        &mut || {
+            let stock = tensorflow.map(TensorFlow::stock_tool);
+            stock
+                .map(|mut stock| process::run(stock.args(["show", "--all", "--dir"]).arg(model)))
+                .transpose()
+        },
+        &mut |_| process::run(&mut show_command(model)),
+    )
+}
+
+const SMALL: &str = "show --all, models of the tests";
+
+/// Prints the worst of all the small models.
+fn show_small(rounds: usize) -> Result<()> {
+    let mut models = Vec::new();
+    for directory in FIXTURES {
+        collect(&script(directory), &mut models)?;
+    }
+    let (mut cpu, mut wall, mut peak) = (0.0f64, (0.0, PathBuf::new()), (0.0, PathBuf::new()));
+    let count = models.len();
+    for model in models {
+        // The first one brings its file into the page cache.
+        process::run(&mut show_command(&model))?;
+        let samples = (0..rounds.max(1))
+            .map(|_| process::run(&mut show_command(&model)))
+            .collect::<Result<Vec<Sample>>>()?;
+        cpu = cpu.max(median(samples.iter().map(|sample| sample.cpu)));
+        let time = median(samples.iter().map(|sample| sample.wall));
+        if time > wall.0 {
+            wall = (time, model.clone());
+        }
+        let most = samples.iter().map(|sample| sample.peak).fold(0.0, f64::max);
+        if most > peak.0 {
+            peak = (most, model);
+        }
+    }
+    let (wall_limit, peak_limit) = FIXTURE_LIMITS;
+    let verdict = |missed: bool| if missed { "  MISSED" } else { "" };
+    println!("{SMALL}: the worst of {count}");
+    println!("  cpu  {} s", seconds(cpu));
+    println!(
+        "  wall {} s, limit {wall_limit} s, {}{}",
+        seconds(wall.0),
+        name(&wall.1),
+        verdict(wall.0 > wall_limit)
+    );
+    println!(
+        "  peak {:.1} MiB, limit {peak_limit:.1} MiB, {}{}\n",
+        peak.0,
+        name(&peak.1),
+        verdict(peak.0 > peak_limit)
+    );
+    Ok(())
+}
+
+fn name(model: &Path) -> String {
+    let name = model.file_name().unwrap_or_default();
+    name.display().to_string()
+}
+
+/// Finds the directories with a model in them.
+fn collect(directory: &Path, models: &mut Vec<PathBuf>) -> Result<()> {
+    if ["saved_model.pb", "saved_model.pbtxt"]
+        .iter()
+        .any(|file| directory.join(file).is_file())
+    {
+        models.push(directory.to_owned());
+    }
+    let mut children = fs::read_dir(directory)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    children.sort();
+    for child in children.iter().filter(|child| child.is_dir()) {
+        collect(child, models)?;
+    }
+    Ok(())
+}

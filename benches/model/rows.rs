@@ -1,0 +1,111 @@
+//! What is measured, and what was promised.
+
+use crate::common::compare::{Clock, Line};
+
+/// Which of TensorFlow's parsers reads the model.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parser {
+    /// `ReadSavedModel`.
+    Cpp,
+    /// `SavedModel.FromString`, which is upb behind Python.
+    Python,
+}
+
+/// Everything that is compared with one of TensorFlow's parsers on one model.
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    /// A model of `make_models.py`.
+    pub(crate) model: &'static str,
+    pub(crate) parser: Parser,
+    pub(crate) rows: &'static [Row],
+}
+
+pub(crate) struct Row {
+    /// A command of `side`.
+    pub(crate) command: &'static str,
+    /// How many times as fast as the peer it has to be; 0 where nothing was promised.
+    pub(crate) bar: f64,
+    /// In MiB over the start.
+    pub(crate) peak: Option<f64>,
+}
+
+impl Row {
+    pub(crate) fn line(&self) -> Line {
+        Line {
+            name: format!("{}, 1 thread", self.command),
+            clock: Clock::Cpu,
+            bar: self.bar,
+            peak: self.peak,
+        }
+    }
+}
+
+const fn row(command: &'static str, bar: f64) -> Row {
+    Row {
+        command,
+        bar,
+        peak: None,
+    }
+}
+
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        name: "524 MB of constants",
+        model: "constants",
+        parser: Parser::Cpp,
+        rows: &[
+            Row {
+                peak: Some(8.0),
+                ..row("open", 500.0)
+            },
+            row("ops", 0.0),
+            row("decode", 0.0),
+        ],
+    },
+    Group {
+        name: "46 MB, beside Python",
+        model: "repeated",
+        parser: Parser::Python,
+        rows: &[
+            row("open", 0.0),
+            Row {
+                peak: Some(80.0),
+                ..row("ops", 6.0)
+            },
+        ],
+    },
+    Group {
+        name: "46 MB, beside C++",
+        model: "repeated",
+        parser: Parser::Cpp,
+        rows: &[row("ops", 0.0), row("decode", 0.9)],
+    },
+];
+
+/// A model shown by the stock tool and by this one, whole processes.
+pub(crate) struct Show {
+    pub(crate) model: &'static str,
+    pub(crate) bar: f64,
+}
+
+pub(crate) const SHOWN: &[Show] = &[
+    Show {
+        model: "resnet50",
+        bar: 150.0,
+    },
+    Show {
+        model: "efficientnetb7",
+        bar: 150.0,
+    },
+    Show {
+        model: "constants",
+        bar: 1000.0,
+    },
+];
+
+/// What no model's `show --all` may take, in MiB of the whole process.
+pub(crate) const SHOW_PEAK: f64 = 64.0;
+/// What none of the small models of the tests may take: seconds on the clock and MiB, of 10 MB.
+pub(crate) const FIXTURE_LIMITS: (f64, f64) = (0.015, 10e6 / (1 << 20) as f64);
+/// Where the models of the tests lie.
+pub(crate) const FIXTURES: [&str; 2] = ["tests/fixtures", "tests/cli-goldens/models"];

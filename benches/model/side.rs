@@ -1,0 +1,44 @@
+//! This library's side.
+
+use std::error::Error;
+use std::hint::black_box;
+
+use savedmodel::SavedModel;
+
+use crate::common::meter::{self, Start};
+
+pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
+    meter::serve(|words| match words[..] {
+        [command, directory] => measure(command, directory),
+        _ => Err(format!("what is `{}`?", words.join(" ")).into()),
+    })
+}
+
+fn measure(command: &str, directory: &str) -> Result<String, Box<dyn Error>> {
+    let start = Start::now()?;
+    let model = SavedModel::open(directory)?;
+    match command {
+        "open" => {
+            let mut count = 0;
+            for meta_graph in model.meta_graphs() {
+                count += black_box(meta_graph?.signatures()?).len();
+            }
+            start.report(count)
+        }
+        "ops" => {
+            let mut count = 0;
+            for meta_graph in model.meta_graphs() {
+                let meta_graph = meta_graph?;
+                black_box(meta_graph.signatures()?);
+                count += black_box(meta_graph.graph().ops()?).len();
+            }
+            start.report(count)
+        }
+        "decode" => {
+            // Freeing it is no part of this, on either side.
+            let decoded = black_box(model.to_proto()?);
+            start.report(decoded.meta_graphs.len())
+        }
+        _ => Err(format!("what is `{command}`?").into()),
+    }
+}
