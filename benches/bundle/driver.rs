@@ -6,14 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 use super::rows::{GROUPS, Group, Row};
-use crate::common::compare::{Clock, Line, compare};
-use crate::common::peer::{self, Peer};
-use crate::common::side::Side;
-use crate::common::{self, DIRECTORY, DataDirectory, PYTHON, Result, meter};
+use crate::harness::compare::{Clock, Line, compare};
+use crate::harness::peer::{self, Peer};
+use crate::harness::side::Side;
+use crate::harness::{self, DIRECTORY, DataDirectory, PYTHON, Result, meter};
 
 pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
     let groups: Vec<&Group> = GROUPS.iter().filter(|group| wanted(group.name)).collect();
-    let rounds = common::rounds()?;
+    let rounds = harness::rounds()?;
     let data = Data(DataDirectory::new("bundle-bench")?);
     let peer = match env::var(PYTHON) {
         Ok(python) => Some(peer::build(&python, data.0.path())?),

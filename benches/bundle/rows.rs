@@ -1,7 +1,7 @@
 //! What is measured, and what was promised.
 
-use crate::common::compare::Clock;
-use crate::common::peer::Peer;
+use crate::harness::compare::Clock;
+use crate::harness::peer::Peer;
 
 /// Everything that is compared with one command of the peer.
 pub(crate) struct Group {

@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use savedmodel::{BundleReader, Tensor};
 
-use crate::common::meter::{self, Start, touched};
+use crate::harness::meter::{self, Start, touched};
 
 pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
     meter::serve(|words| match words[..] {

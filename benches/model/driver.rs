@@ -7,16 +7,16 @@ use std::process::{Command, Stdio};
 
 use super::process;
 use super::rows::{FIXTURE_LIMITS, FIXTURES, GROUPS, Group, Parser, Row, SHOW_PEAK, SHOWN, Show};
-use crate::common::compare::{Clock, Line, Sample, compare, median, seconds};
-use crate::common::peer::{self, Peer};
-use crate::common::side::Side;
-use crate::common::{self, DIRECTORY, DataDirectory, PYTHON, Result, meter};
+use crate::harness::compare::{Clock, Line, Sample, compare, median, seconds};
+use crate::harness::peer::{self, Peer};
+use crate::harness::side::Side;
+use crate::harness::{self, DIRECTORY, DataDirectory, PYTHON, Result, meter};
 
 /// The stock tool takes seconds, and is as steady as the machine.
 const SHOW_ROUNDS: usize = 3;
 
 pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
-    let rounds = common::rounds()?;
+    let rounds = harness::rounds()?;
     let data = DataDirectory::new("model-bench")?;
     let tensorflow = match env::var(PYTHON) {
         Ok(python) => Some(TensorFlow {

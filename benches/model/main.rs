@@ -3,10 +3,10 @@
 #![allow(missing_docs)]
 
 #[cfg(target_os = "linux")]
-#[path = "../common/mod.rs"]
-mod common;
-#[cfg(target_os = "linux")]
 mod driver;
+#[cfg(target_os = "linux")]
+#[path = "../harness/mod.rs"]
+mod harness;
 #[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments
         .iter()
-        .any(|argument| argument == common::meter::FLAG)
+        .any(|argument| argument == harness::meter::FLAG)
     {
         return side::serve();
     }

@@ -4,8 +4,8 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::common::Result;
-use crate::common::compare::Sample;
+use crate::harness::Result;
+use crate::harness::compare::Sample;
 
 /// Runs a command to its end; its output goes nowhere.
 ///

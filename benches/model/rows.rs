@@ -1,6 +1,6 @@
 //! What is measured, and what was promised.
 
-use crate::common::compare::{Clock, Line};
+use crate::harness::compare::{Clock, Line};
 
 /// Which of TensorFlow's parsers reads the model.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use savedmodel::SavedModel;
 
-use crate::common::meter::{self, Start};
+use crate::harness::meter::{self, Start};
 
 pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
     meter::serve(|words| match words[..] {
