@@ -20,3 +20,4 @@ mod tensor_protos;
 mod tensorflow;
 mod text;
 mod vectors;
+mod writing;
