@@ -2,7 +2,7 @@
 //!
 //! A SavedModel is a directory: the program in `saved_model.pb`, the variables in a
 //! [tensor bundle](bundle) under `variables/`, assets, a fingerprint. A checkpoint is a tensor bundle
-//! alone. This version reads both.
+//! alone. This version reads both and writes checkpoints.
 //!
 //! ```
 //! use savedmodel::SavedModel;
@@ -20,7 +20,7 @@
 //! | what | where |
 //! |---|---|
 //! | a model: meta graphs, signatures, graph, assets | [`SavedModel`], [`model`] |
-//! | variables and checkpoints | [`BundleReader`], [`bundle`] |
+//! | variables and checkpoints | [`BundleReader`], [`BundleWriter`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | objects, their names, functions | [`object_graph`] |
 //! | where bytes come from | [`store`] |
@@ -53,7 +53,7 @@ mod tensor;
 pub mod text;
 pub mod wire;
 
-pub use bundle::{BundleEntry, BundleReader};
+pub use bundle::{BundleEntry, BundleReader, BundleWriter};
 pub use error::{Error, ErrorKind, Result};
 pub use model::{MetaGraph, SavedModel, Signature, TensorInfo};
 pub use prost::bytes::Bytes;

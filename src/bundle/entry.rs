@@ -97,6 +97,65 @@ impl BundleEntry {
         Ok(entry)
     }
 
+    /// Makes the entry of a tensor whose bytes are in shard 0.
+    pub(crate) fn stored(dtype: DType, shape: Shape, offset: u64, size: u64, crc: u32) -> Self {
+        BundleEntry {
+            dtype,
+            shape,
+            shard_id: 0,
+            // No file is longer.
+            offset: offset as i64,
+            size: size as i64,
+            masked_crc32c: crc::mask(crc),
+            slices: Vec::new(),
+        }
+    }
+
+    /// Makes the entry of a partitioned tensor, without slices so far.
+    pub(crate) fn partitioned(dtype: DType, shape: Shape) -> Self {
+        BundleEntry {
+            dtype,
+            shape,
+            shard_id: 0,
+            offset: 0,
+            size: 0,
+            masked_crc32c: 0,
+            slices: Vec::new(),
+        }
+    }
+
+    /// Appends a slice to those that a partitioned tensor is saved in.
+    pub(crate) fn push_slice(&mut self, slice: TensorSlice) {
+        self.slices.push(slice);
+    }
+
+    /// Returns the bytes that TensorFlow writes for the entry: fields in order, none that is zero,
+    /// but always a shape.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        put_varint(&mut out, 0x08, i64::from(self.dtype.number()));
+        put_message(&mut out, 0x12, |shape| {
+            for &dim in self.shape.dims() {
+                put_message(shape, 0x12, |out| put_varint(out, 0x08, dim as i64));
+            }
+        });
+        put_varint(&mut out, 0x18, self.shard_id.into());
+        put_varint(&mut out, 0x20, self.offset);
+        put_varint(&mut out, 0x28, self.size);
+        if self.masked_crc32c != 0 {
+            out.push(0x35);
+            out.extend_from_slice(&self.masked_crc32c.to_le_bytes());
+        }
+        for slice in &self.slices {
+            put_message(&mut out, 0x3a, |out| {
+                for extent in slice.extents() {
+                    put_message(out, 0x0a, |out| put_extent(out, *extent));
+                }
+            });
+        }
+        out
+    }
+
     /// Returns the element type. It can be one that this crate does not know.
     pub fn dtype(&self) -> DType {
         self.dtype
@@ -282,6 +341,33 @@ fn read_shape(shape: Message<'_>) -> Result<Shape> {
     Shape::stored(&dims)
 }
 
+/// Appends a number with its tag, unless it is 0.
+fn put_varint(out: &mut Vec<u8>, tag: u8, value: i64) {
+    if value != 0 {
+        out.push(tag);
+        varint::write_u64(out, value as u64);
+    }
+}
+
+/// Appends a message with its tag and length.
+fn put_message(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
+    let mut message = Vec::new();
+    write(&mut message);
+    out.push(tag);
+    varint::write_u64(out, message.len() as u64);
+    out.extend_from_slice(&message);
+}
+
+/// Appends the fields of an `ExtentProto`. A length has its place in a `oneof`, so it is written
+/// even if it is 0, and a whole dimension has none.
+fn put_extent(out: &mut Vec<u8>, extent: Extent) {
+    if let Extent::Range { start, length } = extent {
+        put_varint(out, 0x08, start as i64);
+        out.push(0x10);
+        varint::write_u64(out, length);
+    }
+}
+
 /// As many dimensions as a [`Shape`] can have.
 const MAX_SLICE_RANK: usize = 254;
 
@@ -319,5 +405,53 @@ fn read_extent(extent: Message<'_>) -> Result<Extent> {
             "a slice begins at {start} and has {} elements",
             length.map_or("all".to_owned(), |length| length.to_string())
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries that TensorFlow wrote.
+    #[test]
+    fn real_entries() {
+        let bytes = [
+            0x08, 0x01, // FLOAT
+            0x12, 0x04, 0x12, 0x02, 0x08, 0x02, // shape [2]
+            0x28, 0x08, // size
+            0x35, 0x3d, 0x33, 0xc8, 0xf4, // checksum
+        ];
+        let shape = Shape::new(&[2]).unwrap();
+        let crc = crc::unmask(0xf4c8_333d);
+        let entry = BundleEntry::stored(DType::FLOAT, shape, 0, 8, crc);
+        assert_eq!(entry.encode(), bytes);
+        assert_eq!(BundleEntry::decode(&bytes).unwrap(), entry);
+
+        let empty = [
+            0x08, 0x01, // FLOAT
+            0x12, 0x02, 0x12, 0x00, // shape [0]
+            0x20, 0x1d, // offset
+            0x35, 0xd8, 0xea, 0x82, 0xa2, // checksum
+        ];
+        let entry = BundleEntry::stored(DType::FLOAT, Shape::new(&[0]).unwrap(), 29, 0, 0);
+        assert_eq!(entry.encode(), empty);
+        assert_eq!(BundleEntry::decode(&empty).unwrap(), entry);
+
+        let partitioned = [
+            0x08, 0x05, // INT16
+            0x12, 0x04, 0x12, 0x02, 0x08, 0x04, // shape [4]
+            0x3a, 0x04, 0x0a, 0x02, 0x10, 0x02, // slice [0, 2)
+            0x3a, 0x06, 0x0a, 0x04, 0x08, 0x02, 0x10, 0x02, // slice [2, 4)
+            0x3a, 0x02, 0x0a, 0x00, // all
+        ];
+        let mut entry = BundleEntry::partitioned(DType::INT16, Shape::new(&[4]).unwrap());
+        for slice in ["0,2", "2,2", "-"] {
+            entry.push_slice(slice.parse().unwrap());
+        }
+        assert_eq!(entry.encode(), partitioned);
+        assert_eq!(BundleEntry::decode(&partitioned).unwrap(), entry);
+
+        let scalar = BundleEntry::stored(DType::INT8, Shape::SCALAR, 0, 1, 0);
+        assert_eq!(scalar.encode()[..4], [0x08, 0x06, 0x12, 0x00]);
     }
 }

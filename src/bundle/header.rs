@@ -1,5 +1,5 @@
 use crate::error::{Error, Result};
-use crate::wire::{Message, Value};
+use crate::wire::{Message, Value, varint};
 
 /// The order of the bytes of each number in a bundle's shards.
 ///
@@ -26,6 +26,30 @@ const VERSION: i32 = 1;
 const MIN_PRODUCER: i32 = 0;
 
 impl Header {
+    /// The header of a bundle as this crate writes it.
+    pub(crate) const WRITTEN: Header = Header {
+        num_shards: 1,
+        endianness: Endianness::Little,
+        producer: VERSION,
+    };
+
+    /// Returns the bytes that TensorFlow writes for such a header.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![0x08];
+        varint::write_u64(&mut out, self.num_shards.into());
+        if self.endianness == Endianness::Big {
+            out.extend_from_slice(&[0x10, 0x01]);
+        }
+        let mut version = Vec::new();
+        if self.producer != 0 {
+            version.push(0x08);
+            varint::write_u64(&mut version, i64::from(self.producer) as u64);
+        }
+        out.extend_from_slice(&[0x1a, version.len() as u8]);
+        out.extend_from_slice(&version);
+        out
+    }
+
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let (mut num_shards, mut endianness) = (0, 0);
         let (mut producer, mut min_consumer, mut bad_consumers) = (0, 0, Vec::new());
@@ -90,7 +114,7 @@ impl Header {
 
 fn read_packed(mut packed: &[u8], out: &mut Vec<i32>) -> Result<()> {
     while !packed.is_empty() {
-        let Some((value, len)) = crate::wire::varint::read_u64(packed) else {
+        let Some((value, len)) = varint::read_u64(packed) else {
             return Err(Error::malformed("bad packed varint in the header"));
         };
         out.push(value as i32);
@@ -116,6 +140,11 @@ mod tests {
             producer: 1,
         };
         assert_eq!(Header::decode(&bytes).unwrap(), expected);
+        assert_eq!(expected.encode(), bytes);
+        assert_eq!(
+            Header::WRITTEN.encode(),
+            [0x08, 0x01, 0x1a, 0x02, 0x08, 0x01]
+        );
     }
 
     #[test]

@@ -18,10 +18,12 @@
 //! | part | holds |
 //! |---|---|
 //! | `reader` | [`BundleReader`]: opens a bundle, lists, looks up and reads |
+//! | `writer` | [`BundleWriter`]: writes a bundle of one shard |
 //! | `header` | the entry under the empty key |
 //! | `entry` | [`BundleEntry`], and the proof that its numbers agree |
 //! | `key` | [`Key`], and the keys of the pieces of partitioned tensors |
 //! | `shard` | the data files, and bytes out of them with their checksum verified |
+//! | `shard_writer` | a data file under construction, counted and summed |
 //! | `payload` | bytes as stored ↔ tensors: strings, variants, byte order |
 //! | `parallel` | work on several threads |
 //! | `assemble` | partitioned tensors put together again |
@@ -41,7 +43,9 @@ mod parallel;
 mod payload;
 mod reader;
 mod shard;
+mod shard_writer;
 mod verify;
+mod writer;
 
 pub use checkpoint_state::{CheckpointState, latest_checkpoint};
 pub use entry::BundleEntry;
@@ -53,3 +57,4 @@ pub use locate::locate_bundle;
 pub use reader::{BundleOptions, BundleReader, Cursor, Entries};
 pub use shard::Checksums;
 pub use verify::Verification;
+pub use writer::{BundleWriter, BundleWriterOptions, Durability, Existing};

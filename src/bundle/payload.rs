@@ -1,9 +1,12 @@
 //! Bytes as they stand in a shard ↔ tensors.
 
+use std::io;
+
 use prost::bytes::Bytes;
 
 use super::entry::{BundleEntry, Kind};
 use super::header::Endianness;
+use super::shard_writer::ShardWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{DType, Shape, Strings, Tensor};
 use crate::wire::{crc, varint};
@@ -243,6 +246,54 @@ fn read_variants(payload: &[u8], elements: u64) -> Result<(Strings, u32)> {
         .at(at(rest)));
     }
     Ok((Strings::from_parts(ends, bytes.into())?, crc))
+}
+
+/// Writes a tensor's bytes as they stand in a shard; returns their checksum as an entry has it.
+///
+/// The dtype is one that bundles store.
+pub(crate) fn write(tensor: &Tensor, out: &mut ShardWriter) -> io::Result<u32> {
+    out.reserve(tensor.byte_len())?;
+    out.start_sum(0);
+    if let Some(bytes) = tensor.bytes() {
+        out.write(bytes)?;
+    } else if let Some(strings) = tensor.strings() {
+        write_strings(strings, out)?;
+    } else if let Some(variants) = tensor.opaque() {
+        write_variants(variants, out)?;
+    }
+    Ok(out.crc())
+}
+
+/// The mirror of [`read_strings`].
+fn write_strings(strings: &Strings, out: &mut ShardWriter) -> io::Result<()> {
+    let mut sum = LengthSum::new(Endianness::Little);
+    let mut varint = Vec::with_capacity(10);
+    for string in strings.iter() {
+        let length = string.len() as u64;
+        sum.add(length);
+        varint.clear();
+        varint::write_u64(&mut varint, length);
+        out.write_unsummed(&varint)?;
+    }
+    let lengths_crc = sum.finish();
+    out.start_sum(lengths_crc);
+    out.write(&crc::mask(lengths_crc).to_le_bytes())?;
+    out.write(strings.bytes())
+}
+
+/// The mirror of [`read_variants`].
+fn write_variants(variants: &Strings, out: &mut ShardWriter) -> io::Result<()> {
+    let mut varint = Vec::with_capacity(10);
+    for variant in variants.iter() {
+        let length = variant.len() as u64;
+        varint.clear();
+        varint::write_u64(&mut varint, length);
+        out.write_unsummed(&varint)?;
+        out.sum(&length.to_le_bytes());
+        out.write(variant)?;
+        out.write(&crc::mask(out.crc()).to_le_bytes())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

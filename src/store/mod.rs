@@ -36,6 +36,7 @@
 mod blob;
 mod local;
 mod memory;
+mod pending;
 pub(crate) mod platform;
 
 use std::fmt;
@@ -45,6 +46,7 @@ use std::path::PathBuf;
 pub use blob::Blob;
 pub use local::{LocalStore, Mapping};
 pub use memory::MemoryStore;
+pub(crate) use pending::PendingFile;
 
 /// Opens named objects and lists directories.
 pub trait Store: fmt::Debug + Send + Sync {

@@ -17,6 +17,12 @@ impl BlockHandle {
         Some((BlockHandle { offset, size }, offset_len + size_len))
     }
 
+    /// Appends the handle.
+    pub(crate) fn encode(self, out: &mut Vec<u8>) {
+        varint::write_u64(out, self.offset);
+        varint::write_u64(out, self.size);
+    }
+
     /// Returns where the block and its trailer end, if that is a number.
     pub(crate) fn end(self) -> Option<u64> {
         self.offset.checked_add(self.size)?.checked_add(TRAILER_LEN)
@@ -74,6 +80,17 @@ impl Footer {
             padding_is_zero: padding.iter().all(|&byte| byte == 0),
         })
     }
+
+    /// Returns the footer of a table whose metaindex and index are there, padded with zeros.
+    pub(crate) fn encode(metaindex: BlockHandle, index: BlockHandle) -> [u8; Self::LEN as usize] {
+        let mut handles = Vec::with_capacity(40);
+        metaindex.encode(&mut handles);
+        index.encode(&mut handles);
+        let mut footer = [0; Self::LEN as usize];
+        footer[..handles.len()].copy_from_slice(&handles);
+        footer[40..].copy_from_slice(&Self::MAGIC.to_le_bytes());
+        footer
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +121,7 @@ mod tests {
             padding_is_zero: true,
         };
         assert_eq!(Footer::decode(&footer()).unwrap(), expected);
+        assert_eq!(Footer::encode(expected.metaindex, expected.index), footer());
         let mut padded = footer();
         padded[39] = 1;
         assert!(!Footer::decode(&padded).unwrap().padding_is_zero);

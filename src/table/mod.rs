@@ -14,13 +14,17 @@
 //! that is not below the block's last and is below the next block's first, with the block's place.
 //!
 //! [`Reader`] verifies a block's checksum and its whole structure once, when it is first touched,
-//! and then hands out slices of it. TensorFlow's own reader is in
-//! `tensorflow/core/lib/io/{table,block,format}.cc`; the format is LevelDB's with larger blocks.
+//! and then hands out slices of it. [`Writer`] writes the bytes that TensorFlow's writer does.
+//! Theirs are in `tensorflow/core/lib/io/{table,block,format,table_builder,block_builder}.cc`; the
+//! format is LevelDB's with larger blocks.
 
 mod block;
+mod block_builder;
 mod compression;
 mod footer;
 mod reader;
+mod writer;
 
 pub(crate) use reader::is_table;
 pub use reader::{Cursor, Reader};
+pub use writer::Writer;

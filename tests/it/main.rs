@@ -21,3 +21,4 @@ mod tensor_protos;
 mod tensorflow;
 mod text;
 mod vectors;
+mod writing;

@@ -17,7 +17,7 @@ use portable as native;
 use unix as native;
 
 pub(crate) use buffer::{Buffer, reserve};
-pub(crate) use native::{map, read_at};
+pub(crate) use native::{map, preallocate, read_at, sync_directory};
 
 #[cfg(test)]
 pub(crate) use tests::TestDirectory;

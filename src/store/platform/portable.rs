@@ -24,13 +24,11 @@ pub(crate) fn read_at(mut file: &File, offset: u64, out: &mut [u8]) -> io::Resul
 }
 
 /// Reserves nothing: space is found as it is written.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the bundle writer"))]
 pub(crate) fn preallocate(_file: &File, _len: u64) -> io::Result<()> {
     Ok(())
 }
 
 /// Leaves a directory to the system, which has no portable call to sync one.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the bundle writer"))]
 pub(crate) fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -47,7 +47,6 @@ pub(crate) fn read_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<()
 
 /// Reserves space for `len` bytes without changing the file's length; does nothing where the
 /// file system cannot.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the bundle writer"))]
 pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -66,7 +65,6 @@ pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
 }
 
 /// Makes renames in the directory survive a crash.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the bundle writer"))]
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
