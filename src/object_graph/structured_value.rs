@@ -5,11 +5,22 @@ use std::fmt;
 use crate::error::{Error, Result};
 use crate::proto::structured_value::Kind;
 use crate::proto::{self, BoundedTensorSpecProto, TensorShapeProto, TensorSpecProto};
-use crate::tensor::{DType, PartialShape, Tensor};
+use crate::tensor::{DType, PartialShape, Repeats, Tensor};
 
 /// How deep values may nest. Files cannot get there: protobuf stops at 100 messages, and a value
 /// inside another is at least two.
 const MAX_DEPTH: usize = 100;
+
+/// How many bytes the tensors of a value may take beyond those that the file has. TensorFlow writes
+/// all elements out; a thousand functions of a few bytes each must not fill the memory.
+const MAX_REPEATED: u64 = 64 << 10;
+
+/// What a value that is being decoded may still have in it.
+#[derive(Clone, Copy)]
+struct Limits<'a> {
+    depth: usize,
+    repeats: &'a Repeats,
+}
 
 /// A Python value as saved functions have it: the arguments and results of a function, defaults,
 /// types of tensors, nested in lists, tuples and dicts.
@@ -127,9 +138,14 @@ impl StructuredValue {
     /// # Errors
     ///
     /// `Malformed` if a value is of no kind, as TensorFlow too finds, a shape or tensor in it is
-    /// invalid, or values nest deeper than 100; what [`Tensor::from_proto`] answers.
+    /// invalid, or values nest deeper than 100; what [`Tensor::from_proto`] answers, `TooLarge`
+    /// from 64 KiB of repeated elements on.
     pub fn from_proto(proto: &proto::StructuredValue) -> Result<StructuredValue> {
-        decode(proto, MAX_DEPTH)
+        let limits = Limits {
+            depth: MAX_DEPTH,
+            repeats: &Repeats::up_to(MAX_REPEATED),
+        };
+        decode(proto, limits)
     }
 
     /// Returns the value of a dict's key or of a named tuple's field.
@@ -267,12 +283,13 @@ impl fmt::Debug for TypeSpecClass {
     }
 }
 
-fn decode(proto: &proto::StructuredValue, depth: usize) -> Result<StructuredValue> {
-    let Some(depth) = depth.checked_sub(1) else {
+fn decode(proto: &proto::StructuredValue, limits: Limits<'_>) -> Result<StructuredValue> {
+    let Some(depth) = limits.depth.checked_sub(1) else {
         return Err(Error::malformed(format!(
             "structured values nest deeper than {MAX_DEPTH}"
         )));
     };
+    let limits = Limits { depth, ..limits };
     let Some(kind) = &proto.kind else {
         return Err(Error::malformed(
             "a structured value is of no kind, or of one that this schema does not have",
@@ -288,19 +305,23 @@ fn decode(proto: &proto::StructuredValue, depth: usize) -> Result<StructuredValu
         Kind::TensorDtypeValue(dtype) => StructuredValue::DType(DType::from_number(*dtype)),
         Kind::TensorSpecValue(spec) => StructuredValue::TensorSpec(decode_tensor_spec(spec)?),
         Kind::TypeSpecValue(spec) => {
-            StructuredValue::TypeSpec(Box::new(decode_type_spec(spec, depth)?))
+            StructuredValue::TypeSpec(Box::new(decode_type_spec(spec, limits)?))
         }
-        Kind::BoundedTensorSpecValue(spec) => {
-            StructuredValue::BoundedTensorSpec(Box::new(decode_bounded_tensor_spec(spec)?))
-        }
-        Kind::ListValue(list) => StructuredValue::List(decode_elements(&list.values, depth)?),
-        Kind::TupleValue(tuple) => StructuredValue::Tuple(decode_elements(&tuple.values, depth)?),
-        Kind::DictValue(dict) => StructuredValue::Dict(decode_dict(dict, depth)?),
+        Kind::BoundedTensorSpecValue(spec) => StructuredValue::BoundedTensorSpec(Box::new(
+            decode_bounded_tensor_spec(spec, limits.repeats)?,
+        )),
+        Kind::ListValue(list) => StructuredValue::List(decode_elements(&list.values, limits)?),
+        Kind::TupleValue(tuple) => StructuredValue::Tuple(decode_elements(&tuple.values, limits)?),
+        Kind::DictValue(dict) => StructuredValue::Dict(decode_dict(dict, limits)?),
         Kind::NamedTupleValue(tuple) => {
-            StructuredValue::NamedTuple(decode_named_tuple(tuple, depth)?)
+            StructuredValue::NamedTuple(decode_named_tuple(tuple, limits)?)
         }
-        Kind::TensorValue(tensor) => StructuredValue::Tensor(Tensor::from_proto(tensor)?),
-        Kind::NumpyValue(array) => StructuredValue::Numpy(Tensor::from_proto(array)?),
+        Kind::TensorValue(tensor) => {
+            StructuredValue::Tensor(Tensor::from_proto_within(tensor, limits.repeats)?)
+        }
+        Kind::NumpyValue(array) => {
+            StructuredValue::Numpy(Tensor::from_proto_within(array, limits.repeats)?)
+        }
     })
 }
 
@@ -316,9 +337,12 @@ fn decode_tensor_spec(spec: &TensorSpecProto) -> Result<TensorSpec> {
     TensorSpec::from_parts(&spec.name, spec.shape.as_ref(), spec.dtype)
 }
 
-fn decode_bounded_tensor_spec(spec: &BoundedTensorSpecProto) -> Result<BoundedTensorSpec> {
+fn decode_bounded_tensor_spec(
+    spec: &BoundedTensorSpecProto,
+    repeats: &Repeats,
+) -> Result<BoundedTensorSpec> {
     let bound = |tensor: &Option<proto::TensorProto>, which: &str| match tensor {
-        Some(tensor) => Tensor::from_proto(tensor),
+        Some(tensor) => Tensor::from_proto_within(tensor, repeats),
         None => Err(Error::malformed(format!(
             "a bounded tensor spec has no {which}"
         ))),
@@ -330,7 +354,7 @@ fn decode_bounded_tensor_spec(spec: &BoundedTensorSpecProto) -> Result<BoundedTe
     })
 }
 
-fn decode_type_spec(spec: &proto::TypeSpecProto, depth: usize) -> Result<TypeSpec> {
+fn decode_type_spec(spec: &proto::TypeSpecProto, limits: Limits<'_>) -> Result<TypeSpec> {
     let Some(state) = &spec.type_state else {
         return Err(Error::malformed(format!(
             "the type spec `{}` has no state",
@@ -340,24 +364,27 @@ fn decode_type_spec(spec: &proto::TypeSpecProto, depth: usize) -> Result<TypeSpe
     Ok(TypeSpec {
         class: TypeSpecClass(spec.type_spec_class),
         class_name: spec.type_spec_class_name.clone(),
-        state: decode(state, depth)?,
+        state: decode(state, limits)?,
         num_flat_components: spec.num_flat_components,
     })
 }
 
 fn decode_elements(
     values: &[proto::StructuredValue],
-    depth: usize,
+    limits: Limits<'_>,
 ) -> Result<Vec<StructuredValue>> {
-    values.iter().map(|value| decode(value, depth)).collect()
+    values.iter().map(|value| decode(value, limits)).collect()
 }
 
-fn decode_dict(dict: &proto::DictValue, depth: usize) -> Result<Vec<(String, StructuredValue)>> {
+fn decode_dict(
+    dict: &proto::DictValue,
+    limits: Limits<'_>,
+) -> Result<Vec<(String, StructuredValue)>> {
     let absent = proto::StructuredValue::default();
     let mut entries: Vec<(String, StructuredValue)> = Vec::with_capacity(dict.fields.len());
     let mut places = HashMap::with_capacity(dict.fields.len());
     for field in &dict.fields {
-        let value = decode(field.value.as_ref().unwrap_or(&absent), depth)?;
+        let value = decode(field.value.as_ref().unwrap_or(&absent), limits)?;
         let place = *places.entry(field.key()).or_insert(entries.len());
         match place.cmp(&entries.len()) {
             Ordering::Less => entries[place].1 = value,
@@ -367,13 +394,13 @@ fn decode_dict(dict: &proto::DictValue, depth: usize) -> Result<Vec<(String, Str
     Ok(entries)
 }
 
-fn decode_named_tuple(tuple: &proto::NamedTupleValue, depth: usize) -> Result<NamedTuple> {
+fn decode_named_tuple(tuple: &proto::NamedTupleValue, limits: Limits<'_>) -> Result<NamedTuple> {
     let absent = proto::StructuredValue::default();
     let fields = tuple
         .values
         .iter()
         .map(|pair| {
-            let value = decode(pair.value.as_ref().unwrap_or(&absent), depth)?;
+            let value = decode(pair.value.as_ref().unwrap_or(&absent), limits)?;
             Ok((pair.key.clone(), value))
         })
         .collect::<Result<_>>()?;
@@ -391,6 +418,27 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<StructuredValue> {
         StructuredValue::from_proto(&proto::StructuredValue::decode(bytes).unwrap())
+    }
+
+    #[test]
+    fn few_bytes_do_not_become_many_tensors() {
+        let zeros = |count| proto::StructuredValue {
+            kind: Some(Kind::TensorValue(Box::new(proto::TensorProto {
+                dtype: DType::FLOAT.number(),
+                tensor_shape: Some(PartialShape::new(&[Some(count)]).unwrap().to_proto()),
+                ..Default::default()
+            }))),
+        };
+        let list = |values| proto::StructuredValue {
+            kind: Some(Kind::ListValue(proto::ListValue { values })),
+        };
+        let read = |values| StructuredValue::from_proto(&list(values));
+        assert!(read(vec![zeros(8 << 10), zeros(8 << 10)]).is_ok());
+        let error = read(vec![zeros(8 << 10); 3]).unwrap_err();
+        assert!(
+            matches!(error.kind(), crate::ErrorKind::TooLarge { .. }),
+            "{error}"
+        );
     }
 
     #[test]
