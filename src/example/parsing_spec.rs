@@ -1,10 +1,11 @@
+use std::collections::HashSet;
 use std::fmt;
 
 use super::node::{ParsingNode, Scope, parses_examples};
 use super::{Example, Feature};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Printable, Result};
 use crate::proto::{FunctionDef, NodeDef};
-use crate::tensor::{DType, PartialShape, Tensor};
+use crate::tensor::{DType, PartialShape, Repeats, Tensor};
 
 /// What a node of a graph takes out of serialized examples.
 ///
@@ -80,16 +81,18 @@ impl ParsingSpec {
     /// # Errors
     ///
     /// `Malformed` if such a node contradicts its op, `Unsupported` if the graph computes the names
-    /// of features; both name the node.
+    /// of features; both name the node. `TooLarge` if constants that repeat a value take more than
+    /// 64 MiB together.
     pub fn find<'a>(
         nodes: impl IntoIterator<Item = &'a NodeDef>,
         library: impl IntoIterator<Item = &'a FunctionDef>,
     ) -> Result<Vec<ParsingSpec>> {
         let mut specs = Vec::new();
-        find_in(nodes, None, &mut specs)?;
+        let repeats = Repeats::up_to(MAX_REPEATED);
+        find_in(nodes, None, &repeats, &mut specs)?;
         for function in library {
             let name = function.signature.as_ref().map_or("", |op| &op.name);
-            find_in(&function.node_def, Some(name), &mut specs)?;
+            find_in(&function.node_def, Some(name), &repeats, &mut specs)?;
         }
         Ok(specs)
     }
@@ -148,7 +151,7 @@ impl ParsingSpec {
         if self.takes_sequences() {
             return Err(Error::invalid_argument(format!(
                 "node `{}` takes a SequenceExample, not an Example",
-                self.node
+                Printable(&self.node)
             )));
         }
         self.features.iter().try_for_each(|spec| {
@@ -180,9 +183,13 @@ impl ParsingSpec {
     }
 }
 
+/// How many bytes all constants may take beyond those that the graph has.
+const MAX_REPEATED: u64 = 64 << 20;
+
 fn find_in<'a>(
     nodes: impl IntoIterator<Item = &'a NodeDef>,
     function: Option<&str>,
+    repeats: &Repeats,
     specs: &mut Vec<ParsingSpec>,
 ) -> Result<()> {
     let nodes: Vec<&NodeDef> = nodes.into_iter().collect();
@@ -190,7 +197,7 @@ fn find_in<'a>(
     if !nodes.iter().any(|node| parses_examples(&node.op)) {
         return Ok(());
     }
-    let scope = Scope::new(&nodes);
+    let scope = Scope::new(&nodes, repeats);
     for node in nodes.iter().filter(|node| parses_examples(&node.op)) {
         if let Some(node) = ParsingNode::new(node, &scope) {
             specs.push(spec_of(&node, function)?);
@@ -286,7 +293,7 @@ fn features(node: &ParsingNode<'_>, prefix: &str, dense_types: &str) -> Result<V
 /// such keys, one has a truth value for each key.
 fn missing_assumed_empty(node: &ParsingNode<'_>, name: &str, keys: &[String]) -> Result<Vec<bool>> {
     if node.node.op != "ParseSequenceExampleV2" || !node.has_input(name) {
-        let listed = node.strings(name)?;
+        let listed: HashSet<String> = node.strings(name)?.into_iter().collect();
         return Ok(keys.iter().map(|key| listed.contains(key)).collect());
     }
     let constant = match node.inputs(name)?.first() {
@@ -405,9 +412,9 @@ impl FeatureSpec {
 /// Shows where the node is, then its features, a line each.
 impl fmt::Display for ParsingSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} node `{}`", self.op, self.node)?;
+        write!(f, "{} node `{}`", self.op, Printable(&self.node))?;
         if let Some(function) = &self.function {
-            write!(f, " in function `{function}`")?;
+            write!(f, " in function `{}`", Printable(function))?;
         }
         for feature in &self.features {
             write!(f, "\n  {feature}")?;
@@ -422,7 +429,7 @@ impl fmt::Display for ParsingSpec {
 /// Shows the feature in a line: `x: float32 [2], required`.
 impl fmt::Display for FeatureSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key.escape_debug(), self.dtype)?;
+        write!(f, "{}: {}", Printable(&self.key), self.dtype)?;
         match &self.layout {
             Layout::Dense(shape) => write!(f, " {shape}")?,
             Layout::Sparse => f.write_str(", sparse")?,
@@ -437,7 +444,9 @@ impl fmt::Display for FeatureSpec {
         };
         match &self.default {
             DefaultValue::None => Ok(()),
-            DefaultValue::Computed(output) => write!(f, ", {kind} computed by `{output}`"),
+            DefaultValue::Computed(output) => {
+                write!(f, ", {kind} computed by `{}`", Printable(output))
+            }
             DefaultValue::Value(tensor) => write!(f, ", {kind} {}", Values(tensor)),
         }
     }
@@ -452,7 +461,7 @@ impl fmt::Display for Values<'_> {
         match (tensor.dtype(), tensor.strings()) {
             (_, Some(strings)) => {
                 let first = strings.get(0).unwrap_or_default();
-                write!(f, "\"{}\"", first.escape_ascii())?;
+                write!(f, "\"{}\"", Printable(first))?;
             }
             (DType::FLOAT, _) => match tensor.values::<f32>().as_deref() {
                 Ok([first, ..]) => write!(f, "{first:?}")?,
