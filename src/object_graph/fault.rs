@@ -145,7 +145,8 @@ impl Faults<'_> {
             Ok(function) => function,
             Err(error) => return self.add_function(FaultKind::UndecodableFunction, name, error),
         };
-        for error in function.bound_inputs().filter_map(Result::err) {
+        let missing = function.bound_inputs().filter_map(Result::err);
+        for error in missing.take(MAX_MISSING) {
             self.add_function(FaultKind::NoSuchObject, name, error);
         }
         for (what, value) in [
@@ -259,6 +260,10 @@ impl Faults<'_> {
         });
     }
 }
+
+/// So many captured objects that do not exist are told of one function: each time with its name,
+/// which may be long.
+const MAX_MISSING: usize = 10;
 
 /// What comes before what.
 #[derive(Default)]
