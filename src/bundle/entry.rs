@@ -73,15 +73,13 @@ impl BundleEntry {
             masked_crc32c: 0,
             slices: Vec::new(),
         };
+        let mut dims = Vec::new();
         for field in Message::new(bytes).fields() {
             let field = field?;
             match (field.number(), field.value()) {
                 (1, Value::Varint(value)) => entry.dtype = DType::from_number(value as i32),
-                (2, Value::Bytes(_)) => {
-                    if let Some(shape) = field.message() {
-                        entry.shape = read_shape(shape)?;
-                    }
-                }
+                // Protobuf merges a message that is there more than once: its dimensions add up.
+                (2, Value::Bytes(_)) => read_dims(&field, &mut dims)?,
                 (3, Value::Varint(value)) => entry.shard_id = value as i32,
                 (4, Value::Varint(value)) => entry.offset = value as i64,
                 (5, Value::Varint(value)) => entry.size = value as i64,
@@ -90,6 +88,7 @@ impl BundleEntry {
                 _ => {}
             }
         }
+        entry.shape = Shape::stored(&dims)?;
         Ok(entry)
     }
 
@@ -255,9 +254,8 @@ fn read_usual_shape(bytes: &[u8]) -> Option<Shape> {
 }
 
 /// Reads a `TensorShapeProto`. Names of dimensions are passed over, as TensorFlow does here.
-fn read_shape(shape: Message<'_>) -> Result<Shape> {
-    let mut dims = Vec::new();
-    for field in shape.fields() {
+fn read_dims(shape: &Field<'_>, dims: &mut Vec<i64>) -> Result<()> {
+    for field in shape.message().into_iter().flat_map(Message::fields) {
         let field = field?;
         let (2, Value::Bytes(_), Some(dim)) = (field.number(), field.value(), field.message())
         else {
@@ -269,7 +267,7 @@ fn read_shape(shape: Message<'_>) -> Result<Shape> {
         };
         dims.push(size);
     }
-    Shape::stored(&dims)
+    Ok(())
 }
 
 /// As many dimensions as a [`Shape`] can have.
