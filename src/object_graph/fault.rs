@@ -4,7 +4,7 @@ use std::fmt;
 use super::function::in_function;
 use super::graph::ObjectGraph;
 use super::object::{Object, ObjectKind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Printable, Result};
 
 /// Something in an object graph that keeps TensorFlow from loading the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Faults<'_> {
         if self.graph.tree.index(node_id).is_none() {
             let message = format!(
                 "the {what} `{}` of object {id} is object {node_id}, but there are {} objects",
-                name.escape_debug(),
+                Printable(name),
                 self.graph.len()
             );
             self.add(FaultKind::NoSuchObject, Some(id), message);
@@ -128,7 +128,7 @@ impl Faults<'_> {
             let message = format!(
                 "object {id} needs the concrete function `{}`, which the object graph does not \
                  describe",
-                name.escape_debug()
+                Printable(name)
             );
             self.add(FaultKind::NoSuchFunction, Some(id), message);
         }

@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Printable, Result};
 use crate::proto::structured_value::Kind;
 use crate::proto::{self, BoundedTensorSpecProto, TensorShapeProto, TensorSpecProto};
 use crate::tensor::{DType, PartialShape, Repeats, Tensor};
@@ -358,7 +358,7 @@ fn decode_type_spec(spec: &proto::TypeSpecProto, limits: Limits<'_>) -> Result<T
     let Some(state) = &spec.type_state else {
         return Err(Error::malformed(format!(
             "the type spec `{}` has no state",
-            spec.type_spec_class_name.escape_debug()
+            Printable(&spec.type_spec_class_name)
         )));
     };
     Ok(TypeSpec {
