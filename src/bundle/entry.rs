@@ -309,3 +309,20 @@ fn read_extent(extent: Message<'_>) -> Result<Extent> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_in_pieces_is_merged() {
+        let bytes = [
+            0x08, 0x01, // dtype FLOAT
+            0x12, 0x04, 0x12, 0x02, 0x08, 0x02, // shape { dim { size 2 } }
+            0x12, 0x04, 0x12, 0x02, 0x08, 0x03, // shape { dim { size 3 } }
+            0x28, 0x18, // size 24
+        ];
+        let entry = BundleEntry::decode(&bytes).unwrap();
+        assert_eq!(entry.shape().dims(), [2, 3]);
+    }
+}
