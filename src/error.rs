@@ -236,13 +236,13 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.0.path {
-            write!(f, "{}: ", Printable(&path.to_string_lossy()))?;
+            write!(f, "{}: ", Printable(&*path.to_string_lossy()))?;
         }
         if let Some(offset) = self.0.offset {
             write!(f, "at byte {offset}: ")?;
         }
         if let Some(key) = &self.0.key {
-            write!(f, "key `{}`: ", key.escape_ascii())?;
+            write!(f, "key `{}`: ", Printable(key))?;
         }
         write!(f, "{}", self.0.kind)?;
         match self.help() {
@@ -306,15 +306,19 @@ impl fmt::Display for Near<'_> {
 }
 
 /// Shows text from a file with its control and other invisible characters escaped, because they
-/// can rewrite what a terminal shows.
-pub(crate) struct Printable<'a>(pub(crate) &'a str);
+/// can rewrite what a terminal shows, and with bytes that are no text escaped.
+pub(crate) struct Printable<'a, T: ?Sized>(pub(crate) &'a T);
 
-impl fmt::Display for Printable<'_> {
+impl<T: AsRef<[u8]> + ?Sized> fmt::Display for Printable<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '\'' | '"' | '\\' => fmt::Write::write_char(f, c)?,
-                c => write!(f, "{}", c.escape_debug())?,
+        for chunk in self.0.as_ref().utf8_chunks() {
+            // Quotes and backslashes are harmless, and common in names.
+            for part in chunk.valid().split_inclusive(['\'', '"', '\\']) {
+                let text = part.trim_end_matches(['\'', '"', '\\']);
+                write!(f, "{}{}", text.escape_debug(), &part[text.len()..])?;
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
             }
         }
         Ok(())
@@ -370,6 +374,17 @@ mod tests {
         );
         let error = Error::not_found("file").in_file("a\nb");
         assert_eq!(error.to_string(), "a\\nb: file not found");
+        // Marks that belong to the letter before them, as in Thai or Hindi, are none of that.
+        assert_eq!(Printable("ที่ e\u{301}").to_string(), "ที่ e\u{301}");
+    }
+
+    #[test]
+    fn keys_are_shown_as_text() {
+        let error = Error::malformed("bad entry");
+        let shown = error
+            .for_key(b"\xe6\xa8\xa1\xe5\x9e\x8b/\xff\x1b")
+            .to_string();
+        assert_eq!(shown, "key `模型/\\xff\\u{1b}`: bad entry");
     }
 
     #[test]
@@ -399,7 +414,7 @@ mod tests {
         .for_key(b"kernal\0");
         assert_eq!(
             error.to_string(),
-            "key `kernal\\x00`: tensor not found; did you mean `kernel`, `bias`?"
+            "key `kernal\\0`: tensor not found; did you mean `kernel`, `bias`?"
         );
     }
 

@@ -66,3 +66,19 @@ pub use tensor::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// What may be shared by threads, and sent to them, must stay so: it would be a breaking change.
+#[cfg(test)]
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<SavedModel>();
+    shared::<MetaGraph<'_>>();
+    shared::<Signature>();
+    shared::<BundleReader>();
+    shared::<Tensor>();
+    shared::<Error>();
+    shared::<object_graph::ObjectGraph>();
+    shared::<object_graph::CheckpointGraph>();
+    shared::<table::Reader>();
+    shared::<store::Blob>();
+};

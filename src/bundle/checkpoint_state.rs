@@ -1,3 +1,4 @@
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use prost::Message;
@@ -32,6 +33,13 @@ pub struct CheckpointState {
     pub last_preserved_timestamp: Option<f64>,
 }
 
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
 /// A file of a longer text is no list of checkpoints.
 const MAX_LEN: u64 = 16 << 20;
 
@@ -52,6 +60,7 @@ impl CheckpointState {
                 ))));
             }
             Ok(metadata) if metadata.is_file() => {}
+            Err(error) if !is_absence(&error) => return Err(in_file(error.into())),
             _ => return Ok(None),
         }
         let bytes = std::fs::read(&path).map_err(|error| in_file(error.into()))?;

@@ -77,15 +77,13 @@ impl BundleEntry {
             masked_crc32c: 0,
             slices: Vec::new(),
         };
+        let mut dims = Vec::new();
         for field in Message::new(bytes).fields() {
             let field = field?;
             match (field.number(), field.value()) {
                 (1, Value::Varint(value)) => entry.dtype = DType::from_number(value as i32),
-                (2, Value::Bytes(_)) => {
-                    if let Some(shape) = field.message() {
-                        entry.shape = read_shape(shape)?;
-                    }
-                }
+                // Protobuf merges a message that is there more than once: its dimensions add up.
+                (2, Value::Bytes(_)) => read_dims(&field, &mut dims)?,
                 (3, Value::Varint(value)) => entry.shard_id = value as i32,
                 (4, Value::Varint(value)) => entry.offset = value as i64,
                 (5, Value::Varint(value)) => entry.size = value as i64,
@@ -94,6 +92,7 @@ impl BundleEntry {
                 _ => {}
             }
         }
+        entry.shape = Shape::stored(&dims)?;
         Ok(entry)
     }
 
@@ -324,9 +323,8 @@ fn take_usual_dim(rest: &mut &[u8]) -> Option<u64> {
 }
 
 /// Reads a `TensorShapeProto`. Names of dimensions are passed over, as TensorFlow does here.
-fn read_shape(shape: Message<'_>) -> Result<Shape> {
-    let mut dims = Vec::new();
-    for field in shape.fields() {
+fn read_dims(shape: &Field<'_>, dims: &mut Vec<i64>) -> Result<()> {
+    for field in shape.message().into_iter().flat_map(Message::fields) {
         let field = field?;
         let (2, Value::Bytes(_), Some(dim)) = (field.number(), field.value(), field.message())
         else {
@@ -338,7 +336,7 @@ fn read_shape(shape: Message<'_>) -> Result<Shape> {
         };
         dims.push(size);
     }
-    Shape::stored(&dims)
+    Ok(())
 }
 
 /// Appends a number with its tag, unless it is 0.
@@ -453,5 +451,17 @@ mod tests {
 
         let scalar = BundleEntry::stored(DType::INT8, Shape::SCALAR, 0, 1, 0);
         assert_eq!(scalar.encode()[..4], [0x08, 0x06, 0x12, 0x00]);
+    }
+
+    #[test]
+    fn a_shape_in_pieces_is_merged() {
+        let bytes = [
+            0x08, 0x01, // dtype FLOAT
+            0x12, 0x04, 0x12, 0x02, 0x08, 0x02, // shape { dim { size 2 } }
+            0x12, 0x04, 0x12, 0x02, 0x08, 0x03, // shape { dim { size 3 } }
+            0x28, 0x18, // size 24
+        ];
+        let entry = BundleEntry::decode(&bytes).unwrap();
+        assert_eq!(entry.shape().dims(), [2, 3]);
     }
 }

@@ -2,12 +2,13 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 
+use crate::error::Printable;
 use crate::tensor::{Extent, TensorSlice};
 use crate::wire::ordered_code;
 
 /// The name of a tensor in a bundle: any bytes, nearly always UTF-8.
 ///
-/// Shown with [`Display`](fmt::Display) it is the text, with control characters and bytes that are
+/// Shown with [`Display`](fmt::Display) it is the text, with invisible characters and bytes that are
 /// no text escaped, so that it is safe on a terminal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Box<[u8]>);
@@ -70,19 +71,7 @@ impl PartialEq<&str> for Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                match c.is_control() {
-                    true => text.extend(c.escape_default()),
-                    false => text.push(c),
-                }
-            }
-            for byte in chunk.invalid() {
-                text.push_str(&format!("\\x{byte:02x}"));
-            }
-        }
-        f.pad(&text)
+        f.pad(&Printable(&self.0).to_string())
     }
 }
 
@@ -175,7 +164,7 @@ mod tests {
             Key::from("größe/\u{1b}[31m\n").to_string(),
             "größe/\\u{1b}[31m\\n"
         );
-        assert_eq!(Key::from(&b"a\xff\0"[..]).to_string(), "a\\xff\\u{0}");
+        assert_eq!(Key::from(&b"a\xff\0"[..]).to_string(), "a\\xff\\0");
         assert_eq!(format!("{:>4}|", Key::from("ab")), "  ab|");
     }
 }

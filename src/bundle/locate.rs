@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint_state::latest_checkpoint;
 use super::reader::BundleReader;
-use crate::error::{Error, ErrorKind, MAX_NEAR, Result, nearest};
+use crate::error::{Error, ErrorKind, MAX_NEAR, Printable, Result, nearest};
 use crate::store::{Blob, Store};
 
 /// Finds the prefix of the bundle that a path means.
@@ -73,13 +73,21 @@ fn locate_in(directory: &Path) -> Result<PathBuf> {
             })
         }
         _ => Err(Error::invalid_argument(format!(
-            "there are several tensor bundles: {}",
-            prefixes.join(", ")
+            "there are several tensor bundles: {}{}",
+            Printable(&prefixes[..prefixes.len().min(MAX_NAMED)].join(", ")),
+            if prefixes.len() > MAX_NAMED {
+                ", …"
+            } else {
+                ""
+            }
         ))
         .in_file(directory)
         .remedy("name one of them")),
     }
 }
+
+/// So many of several bundles are named: a long training leaves hundreds.
+const MAX_NAMED: usize = 10;
 
 /// Returns the prefix that an index or data file's name begins with.
 fn prefix_of(file: &Path) -> Option<PathBuf> {

@@ -1,13 +1,11 @@
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::HashMap;
 
-use prost::Message as _;
-
-use crate::error::{Error, ErrorKind, Printable, Result};
+use crate::error::{Error, Printable, Result};
 use crate::op::{self, OpFacts};
 use crate::proto::attr_value::{ListValue, Value};
 use crate::proto::{AttrValue, NodeDef, TensorProto};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{Repeats, Shape, Tensor};
 
 /// How many nodes are followed from an input to a constant: more than any exporter puts there,
 /// and an end to graphs that are cycles.
@@ -16,15 +14,17 @@ const MAX_HOPS: usize = 64;
 /// The nodes of a graph, or of a function's body, by name.
 pub(super) struct Scope<'a> {
     nodes: HashMap<&'a str, &'a NodeDef>,
-    /// How many bytes of constants have been read, in all scopes.
-    spent: &'a Cell<u64>,
+    /// Constants that were read: as many inputs as a file likes may be the same one.
+    constants: RefCell<HashMap<&'a str, Tensor>>,
+    repeats: &'a Repeats,
 }
 
 impl<'a> Scope<'a> {
-    pub(super) fn new(nodes: &[&'a NodeDef], spent: &'a Cell<u64>) -> Scope<'a> {
+    pub(super) fn new(nodes: &[&'a NodeDef], repeats: &'a Repeats) -> Scope<'a> {
         Scope {
             nodes: nodes.iter().map(|node| (&*node.name, *node)).collect(),
-            spent,
+            constants: RefCell::default(),
+            repeats,
         }
     }
 
@@ -41,22 +41,11 @@ impl<'a> Scope<'a> {
             };
             match &*node.op {
                 "Const" => {
-                    let Some(Value::Tensor(proto)) = value(node, "value") else {
-                        return Err(Error::malformed(format!(
-                            "Const node `{}` has no value",
-                            Printable(&node.name)
-                        )));
-                    };
-                    if repeats_much(proto)? {
-                        return Ok(None);
-                    }
-                    self.spend(proto)?;
-                    let tensor = Tensor::from_proto(proto)
-                        .map_err(|error| error.for_key(node.name.as_bytes()))?;
-                    return match shape {
-                        Some(shape) => Ok(tensor.reshape(&shape).ok()),
-                        None => Ok(Some(tensor)),
-                    };
+                    let tensor = self.read(node)?;
+                    return Ok(match shape {
+                        Some(shape) => tensor.and_then(|tensor| tensor.reshape(&shape).ok()),
+                        None => tensor,
+                    });
                 }
                 "Identity" | "StopGradient" | "GuaranteeConst" | "EnsureShape" | "Snapshot" => {}
                 "Reshape" => {
@@ -76,25 +65,25 @@ impl<'a> Scope<'a> {
         Ok(None)
     }
 
-    /// Counts a constant: nodes may share one, each with its own copy of it.
-    fn spend(&self, proto: &TensorProto) -> Result<()> {
-        const LIMIT: u64 = 64 << 20;
-        const ELEMENT: u64 = 16;
-        let elements = match &proto.tensor_shape {
-            Some(shape) => Shape::from_proto(shape)?.elements(),
-            None => 1,
-        };
-        let size = proto.encoded_len() as u64 + elements.saturating_mul(ELEMENT);
-        let spent = self.spent.get().saturating_add(size);
-        self.spent.set(spent);
-        match spent <= LIMIT {
-            true => Ok(()),
-            false => Err(Error::new(ErrorKind::TooLarge {
-                what: "the constants that nodes parse examples by".to_owned(),
-                size: spent,
-                limit: LIMIT,
-            })),
+    /// Returns the value of a Const node; `None` for one that nobody wrote down.
+    fn read(&self, node: &'a NodeDef) -> Result<Option<Tensor>> {
+        if let Some(tensor) = self.constants.borrow().get(&*node.name) {
+            return Ok(Some(tensor.clone()));
         }
+        let Some(Value::Tensor(proto)) = value(node, "value") else {
+            return Err(Error::malformed(format!(
+                "Const node `{}` has no value",
+                Printable(&node.name)
+            )));
+        };
+        if repeats_much(proto)? {
+            return Ok(None);
+        }
+        let tensor = Tensor::from_proto_within(proto, self.repeats)
+            .map_err(|error| error.for_key(node.name.as_bytes()))?;
+        let mut constants = self.constants.borrow_mut();
+        constants.insert(&node.name, tensor.clone());
+        Ok(Some(tensor))
     }
 
     /// Returns the shape that a Reshape node gives, if it is spelt out there.
@@ -235,7 +224,7 @@ impl<'a> ParsingNode<'a> {
             Ok(key) => Ok(key.to_owned()),
             Err(_) => Err(self.fault(format!(
                 "feature name `{}` is not UTF-8, and no example can have it",
-                key.escape_ascii()
+                Printable(key)
             ))),
         }
     }

@@ -1,4 +1,3 @@
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -6,7 +5,7 @@ use super::node::{ParsingNode, Scope, parses_examples};
 use super::{Example, Feature};
 use crate::error::{Error, ErrorKind, Printable, Result};
 use crate::proto::{FunctionDef, NodeDef};
-use crate::tensor::{DType, PartialShape, Tensor};
+use crate::tensor::{DType, PartialShape, Repeats, Tensor};
 
 /// What a node of a graph takes out of serialized examples.
 ///
@@ -82,18 +81,18 @@ impl ParsingSpec {
     /// # Errors
     ///
     /// `Malformed` if such a node contradicts its op, `Unsupported` if the graph computes the names
-    /// of features; both name the node. `TooLarge` if nodes share constants so large, or so often,
-    /// that reading them for each takes more than 64 MiB.
+    /// of features; both name the node. `TooLarge` if constants that repeat a value take more than
+    /// 64 MiB together.
     pub fn find<'a>(
         nodes: impl IntoIterator<Item = &'a NodeDef>,
         library: impl IntoIterator<Item = &'a FunctionDef>,
     ) -> Result<Vec<ParsingSpec>> {
         let mut specs = Vec::new();
-        let spent = Cell::new(0);
-        find_in(nodes, None, &spent, &mut specs)?;
+        let repeats = Repeats::up_to(MAX_REPEATED);
+        find_in(nodes, None, &repeats, &mut specs)?;
         for function in library {
             let name = function.signature.as_ref().map_or("", |op| &op.name);
-            find_in(&function.node_def, Some(name), &spent, &mut specs)?;
+            find_in(&function.node_def, Some(name), &repeats, &mut specs)?;
         }
         Ok(specs)
     }
@@ -184,10 +183,13 @@ impl ParsingSpec {
     }
 }
 
+/// How many bytes all constants may take beyond those that the graph has.
+const MAX_REPEATED: u64 = 64 << 20;
+
 fn find_in<'a>(
     nodes: impl IntoIterator<Item = &'a NodeDef>,
     function: Option<&str>,
-    spent: &Cell<u64>,
+    repeats: &Repeats,
     specs: &mut Vec<ParsingSpec>,
 ) -> Result<()> {
     let nodes: Vec<&NodeDef> = nodes.into_iter().collect();
@@ -195,7 +197,7 @@ fn find_in<'a>(
     if !nodes.iter().any(|node| parses_examples(&node.op)) {
         return Ok(());
     }
-    let scope = Scope::new(&nodes, spent);
+    let scope = Scope::new(&nodes, repeats);
     for node in nodes.iter().filter(|node| parses_examples(&node.op)) {
         if let Some(node) = ParsingNode::new(node, &scope) {
             specs.push(spec_of(&node, function)?);
@@ -291,8 +293,7 @@ fn features(node: &ParsingNode<'_>, prefix: &str, dense_types: &str) -> Result<V
 /// such keys, one has a truth value for each key.
 fn missing_assumed_empty(node: &ParsingNode<'_>, name: &str, keys: &[String]) -> Result<Vec<bool>> {
     if node.node.op != "ParseSequenceExampleV2" || !node.has_input(name) {
-        let listed = node.strings(name)?;
-        let listed: HashSet<&String> = listed.iter().collect();
+        let listed: HashSet<String> = node.strings(name)?.into_iter().collect();
         return Ok(keys.iter().map(|key| listed.contains(key)).collect());
     }
     let constant = match node.inputs(name)?.first() {
@@ -428,7 +429,7 @@ impl fmt::Display for ParsingSpec {
 /// Shows the feature in a line: `x: float32 [2], required`.
 impl fmt::Display for FeatureSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key.escape_debug(), self.dtype)?;
+        write!(f, "{}: {}", Printable(&self.key), self.dtype)?;
         match &self.layout {
             Layout::Dense(shape) => write!(f, " {shape}")?,
             Layout::Sparse => f.write_str(", sparse")?,
@@ -460,7 +461,7 @@ impl fmt::Display for Values<'_> {
         match (tensor.dtype(), tensor.strings()) {
             (_, Some(strings)) => {
                 let first = strings.get(0).unwrap_or_default();
-                write!(f, "\"{}\"", first.escape_ascii())?;
+                write!(f, "\"{}\"", Printable(first))?;
             }
             (DType::FLOAT, _) => match tensor.values::<f32>().as_deref() {
                 Ok([first, ..]) => write!(f, "{first:?}")?,

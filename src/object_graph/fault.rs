@@ -4,7 +4,7 @@ use std::fmt;
 use super::function::in_function;
 use super::graph::ObjectGraph;
 use super::object::{Object, ObjectKind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Printable, Result};
 
 /// Something in an object graph that keeps TensorFlow from loading the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +64,6 @@ impl ObjectGraph {
     }
 }
 
-/// So many captures of one function that do not exist are told.
-const MAX_FAULTS_OF_FUNCTION: usize = 16;
-
 struct Faults<'g> {
     graph: &'g ObjectGraph,
     found: Vec<Fault>,
@@ -119,7 +116,7 @@ impl Faults<'_> {
         if self.graph.tree.index(node_id).is_none() {
             let message = format!(
                 "the {what} `{}` of object {id} is object {node_id}, but there are {} objects",
-                name.escape_debug(),
+                Printable(name),
                 self.graph.len()
             );
             self.add(FaultKind::NoSuchObject, Some(id), message);
@@ -131,7 +128,7 @@ impl Faults<'_> {
             let message = format!(
                 "object {id} needs the concrete function `{}`, which the object graph does not \
                  describe",
-                name.escape_debug()
+                Printable(name)
             );
             self.add(FaultKind::NoSuchFunction, Some(id), message);
         }
@@ -148,9 +145,8 @@ impl Faults<'_> {
             Ok(function) => function,
             Err(error) => return self.add_function(FaultKind::UndecodableFunction, name, error),
         };
-        // Each may take one byte of the file, and each fault has the function's name.
         let missing = function.bound_inputs().filter_map(Result::err);
-        for error in missing.take(MAX_FAULTS_OF_FUNCTION) {
+        for error in missing.take(MAX_MISSING) {
             self.add_function(FaultKind::NoSuchObject, name, error);
         }
         for (what, value) in [
@@ -264,6 +260,10 @@ impl Faults<'_> {
         });
     }
 }
+
+/// So many captured objects that do not exist are told of one function: each time with its name,
+/// which may be long.
+const MAX_MISSING: usize = 10;
 
 /// What comes before what.
 #[derive(Default)]

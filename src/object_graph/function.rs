@@ -6,7 +6,7 @@ use prost::bytes::Bytes;
 use super::graph::ObjectGraph;
 use super::object::Object;
 use super::structured_value::StructuredValue;
-use crate::error::{Error, Result};
+use crate::error::{Error, Printable, Result};
 use crate::proto;
 
 /// A polymorphic function: a `tf.function` and its traces.
@@ -346,7 +346,7 @@ fn in_object(object: Object<'_>, error: Error) -> Error {
 pub(super) fn in_function(name: &str, error: &dyn fmt::Display) -> Error {
     Error::malformed(format!(
         "concrete function `{}`: {error}",
-        excerpt(name).escape_debug()
+        Printable(excerpt(name))
     ))
 }
 

@@ -11,7 +11,7 @@ use super::path::{ATTRIBUTES, OPTIMIZER_SLOT, ObjectPath, Tree, escape_local_nam
 use super::variable::{SlotVariable, Variable};
 use super::{BareConcreteFunction, identifier};
 use crate::bundle::BundleReader;
-use crate::error::{Error, Result};
+use crate::error::{Error, Printable, Result};
 use crate::proto;
 use crate::wire::{Field, Message};
 
@@ -165,7 +165,7 @@ impl ObjectGraph {
                 slot.original.id() == original && escape_local_name(slot.slot_name) == slot_name
             });
             slot.map(|slot| slot.variable)
-                .ok_or_else(|| Error::not_found(format!("slot variable `{}`", key.escape_debug())))
+                .ok_or_else(|| Error::not_found(format!("slot variable `{}`", Printable(key))))
         };
         Some(find())
     }
@@ -197,7 +197,7 @@ impl ObjectGraph {
         object.variable().ok_or_else(|| {
             Error::invalid_argument(format!(
                 "object `{}` is no variable but {}",
-                path.escape_debug(),
+                Printable(path),
                 object.kind().name()
             ))
         })
@@ -254,7 +254,7 @@ impl ObjectGraph {
             Some((name, bytes)) => ConcreteFunction::decode(self, name, bytes),
             None => Err(Error::not_found(format!(
                 "concrete function `{}` of the object graph",
-                name.escape_debug()
+                Printable(name)
             ))),
         }
     }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Printable, Result};
 
 /// Marks the end of an object's path in a checkpoint key, before the name of what is stored of it.
 pub(super) const ATTRIBUTES: &str = "/.ATTRIBUTES/";
@@ -225,7 +225,7 @@ impl Tree {
             Some(child) => Ok(Some(child)),
             None => Err(Error::malformed(format!(
                 "the child `{}` of object {id} is object {}, but there are {} objects",
-                name.escape_debug(),
+                Printable(name),
                 reference.node_id,
                 self.len(),
             ))),
@@ -268,15 +268,15 @@ impl Tree {
         };
         for (index, child) in children.iter().take(SHOWN).enumerate() {
             let separator = if index == 0 { " " } else { ", " };
-            has += &format!("{separator}`{}`", child.local_name.escape_debug());
+            has += &format!("{separator}`{}`", Printable(&*child.local_name));
         }
         if children.len() > SHOWN {
             has += " and others";
         }
         Error::not_found(format!(
             "object `{}`: `{}` of object {id} ({has})",
-            path.escape_debug(),
-            name.escape_debug(),
+            Printable(path),
+            Printable(name),
         ))
     }
 }
@@ -458,7 +458,7 @@ fn split_python(path: &str) -> Result<Vec<String>> {
             let Some((name, end)) = bracket(rest) else {
                 return Err(Error::invalid_argument(format!(
                     "path `{}`: a bracket is not closed, or holds no number and no text in quotes",
-                    path.escape_debug()
+                    Printable(path)
                 )));
             };
             names.push(name);
@@ -470,7 +470,7 @@ fn split_python(path: &str) -> Result<Vec<String>> {
         if end == 0 {
             return Err(Error::invalid_argument(format!(
                 "path `{}`: there is no name after a dot",
-                path.escape_debug()
+                Printable(path)
             )));
         }
         names.push(rest[..end].to_owned());

@@ -2,17 +2,25 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Printable, Result};
 use crate::proto::structured_value::Kind;
 use crate::proto::{self, BoundedTensorSpecProto, TensorShapeProto, TensorSpecProto};
-use crate::tensor::{DType, PartialShape, Shape, Tensor};
+use crate::tensor::{DType, PartialShape, Repeats, Tensor};
 
 /// How deep values may nest. Files cannot get there: protobuf stops at 100 messages, and a value
 /// inside another is at least two.
 const MAX_DEPTH: usize = 100;
 
-/// A tensor of a few bytes may say that its value is repeated, and a value has many tensors.
-const MAX_REPEATED: u64 = 1 << 24;
+/// How many bytes the tensors of a value may take beyond those that the file has. TensorFlow writes
+/// all elements out; a thousand functions of a few bytes each must not fill the memory.
+const MAX_REPEATED: u64 = 64 << 10;
+
+/// What a value that is being decoded may still have in it.
+#[derive(Clone, Copy)]
+struct Limits<'a> {
+    depth: usize,
+    repeats: &'a Repeats,
+}
 
 /// A Python value as saved functions have it: the arguments and results of a function, defaults,
 /// types of tensors, nested in lists, tuples and dicts.
@@ -130,18 +138,14 @@ impl StructuredValue {
     /// # Errors
     ///
     /// `Malformed` if a value is of no kind, as TensorFlow too finds, a shape or tensor in it is
-    /// invalid, or values nest deeper than 100; `TooLarge` if tensors of a few bytes have more than
-    /// 2^24 elements together; what [`Tensor::from_proto`] answers.
+    /// invalid, or values nest deeper than 100; what [`Tensor::from_proto`] answers, `TooLarge`
+    /// from 64 KiB of repeated elements on.
     pub fn from_proto(proto: &proto::StructuredValue) -> Result<StructuredValue> {
-        let size = repeated_size(proto, MAX_DEPTH);
-        if size > MAX_REPEATED {
-            return Err(Error::new(ErrorKind::TooLarge {
-                what: "tensors in a structured value that repeat their last value".to_owned(),
-                size,
-                limit: MAX_REPEATED,
-            }));
-        }
-        decode(proto, MAX_DEPTH)
+        let limits = Limits {
+            depth: MAX_DEPTH,
+            repeats: &Repeats::up_to(MAX_REPEATED),
+        };
+        decode(proto, limits)
     }
 
     /// Returns the value of a dict's key or of a named tuple's field.
@@ -279,52 +283,13 @@ impl fmt::Debug for TypeSpecClass {
     }
 }
 
-/// Returns how many elements the tensors have that are not spelt out.
-fn repeated_size(proto: &proto::StructuredValue, depth: usize) -> u64 {
-    let (Some(kind), Some(depth)) = (&proto.kind, depth.checked_sub(1)) else {
-        return 0;
-    };
-    let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold(0, u64::saturating_add);
-    let values = |values: &[proto::StructuredValue]| {
-        sum(&mut values.iter().map(|value| repeated_size(value, depth)))
-    };
-    let of_tensor = |tensor: &proto::TensorProto| match &tensor.tensor_shape {
-        Some(shape) if tensor.tensor_content.is_empty() => {
-            Shape::from_proto(shape).map_or(0, |shape| shape.elements())
-        }
-        _ => 0,
-    };
-    let optional = |value: Option<&proto::StructuredValue>| match value {
-        Some(value) => repeated_size(value, depth),
-        None => 0,
-    };
-    match kind {
-        Kind::TensorValue(tensor) | Kind::NumpyValue(tensor) => of_tensor(tensor),
-        Kind::BoundedTensorSpecValue(spec) => {
-            let bounds = spec.minimum.iter().chain(&spec.maximum);
-            sum(&mut bounds.map(of_tensor))
-        }
-        Kind::TypeSpecValue(spec) => optional(spec.type_state.as_deref()),
-        Kind::ListValue(list) => values(&list.values),
-        Kind::TupleValue(tuple) => values(&tuple.values),
-        Kind::DictValue(dict) => sum(&mut dict
-            .fields
-            .iter()
-            .map(|field| optional(field.value.as_ref()))),
-        Kind::NamedTupleValue(tuple) => sum(&mut tuple
-            .values
-            .iter()
-            .map(|pair| optional(pair.value.as_ref()))),
-        _ => 0,
-    }
-}
-
-fn decode(proto: &proto::StructuredValue, depth: usize) -> Result<StructuredValue> {
-    let Some(depth) = depth.checked_sub(1) else {
+fn decode(proto: &proto::StructuredValue, limits: Limits<'_>) -> Result<StructuredValue> {
+    let Some(depth) = limits.depth.checked_sub(1) else {
         return Err(Error::malformed(format!(
             "structured values nest deeper than {MAX_DEPTH}"
         )));
     };
+    let limits = Limits { depth, ..limits };
     let Some(kind) = &proto.kind else {
         return Err(Error::malformed(
             "a structured value is of no kind, or of one that this schema does not have",
@@ -340,19 +305,23 @@ fn decode(proto: &proto::StructuredValue, depth: usize) -> Result<StructuredValu
         Kind::TensorDtypeValue(dtype) => StructuredValue::DType(DType::from_number(*dtype)),
         Kind::TensorSpecValue(spec) => StructuredValue::TensorSpec(decode_tensor_spec(spec)?),
         Kind::TypeSpecValue(spec) => {
-            StructuredValue::TypeSpec(Box::new(decode_type_spec(spec, depth)?))
+            StructuredValue::TypeSpec(Box::new(decode_type_spec(spec, limits)?))
         }
-        Kind::BoundedTensorSpecValue(spec) => {
-            StructuredValue::BoundedTensorSpec(Box::new(decode_bounded_tensor_spec(spec)?))
-        }
-        Kind::ListValue(list) => StructuredValue::List(decode_elements(&list.values, depth)?),
-        Kind::TupleValue(tuple) => StructuredValue::Tuple(decode_elements(&tuple.values, depth)?),
-        Kind::DictValue(dict) => StructuredValue::Dict(decode_dict(dict, depth)?),
+        Kind::BoundedTensorSpecValue(spec) => StructuredValue::BoundedTensorSpec(Box::new(
+            decode_bounded_tensor_spec(spec, limits.repeats)?,
+        )),
+        Kind::ListValue(list) => StructuredValue::List(decode_elements(&list.values, limits)?),
+        Kind::TupleValue(tuple) => StructuredValue::Tuple(decode_elements(&tuple.values, limits)?),
+        Kind::DictValue(dict) => StructuredValue::Dict(decode_dict(dict, limits)?),
         Kind::NamedTupleValue(tuple) => {
-            StructuredValue::NamedTuple(decode_named_tuple(tuple, depth)?)
+            StructuredValue::NamedTuple(decode_named_tuple(tuple, limits)?)
         }
-        Kind::TensorValue(tensor) => StructuredValue::Tensor(Tensor::from_proto(tensor)?),
-        Kind::NumpyValue(array) => StructuredValue::Numpy(Tensor::from_proto(array)?),
+        Kind::TensorValue(tensor) => {
+            StructuredValue::Tensor(Tensor::from_proto_within(tensor, limits.repeats)?)
+        }
+        Kind::NumpyValue(array) => {
+            StructuredValue::Numpy(Tensor::from_proto_within(array, limits.repeats)?)
+        }
     })
 }
 
@@ -368,9 +337,12 @@ fn decode_tensor_spec(spec: &TensorSpecProto) -> Result<TensorSpec> {
     TensorSpec::from_parts(&spec.name, spec.shape.as_ref(), spec.dtype)
 }
 
-fn decode_bounded_tensor_spec(spec: &BoundedTensorSpecProto) -> Result<BoundedTensorSpec> {
+fn decode_bounded_tensor_spec(
+    spec: &BoundedTensorSpecProto,
+    repeats: &Repeats,
+) -> Result<BoundedTensorSpec> {
     let bound = |tensor: &Option<proto::TensorProto>, which: &str| match tensor {
-        Some(tensor) => Tensor::from_proto(tensor),
+        Some(tensor) => Tensor::from_proto_within(tensor, repeats),
         None => Err(Error::malformed(format!(
             "a bounded tensor spec has no {which}"
         ))),
@@ -382,34 +354,37 @@ fn decode_bounded_tensor_spec(spec: &BoundedTensorSpecProto) -> Result<BoundedTe
     })
 }
 
-fn decode_type_spec(spec: &proto::TypeSpecProto, depth: usize) -> Result<TypeSpec> {
+fn decode_type_spec(spec: &proto::TypeSpecProto, limits: Limits<'_>) -> Result<TypeSpec> {
     let Some(state) = &spec.type_state else {
         return Err(Error::malformed(format!(
             "the type spec `{}` has no state",
-            spec.type_spec_class_name.escape_debug()
+            Printable(&spec.type_spec_class_name)
         )));
     };
     Ok(TypeSpec {
         class: TypeSpecClass(spec.type_spec_class),
         class_name: spec.type_spec_class_name.clone(),
-        state: decode(state, depth)?,
+        state: decode(state, limits)?,
         num_flat_components: spec.num_flat_components,
     })
 }
 
 fn decode_elements(
     values: &[proto::StructuredValue],
-    depth: usize,
+    limits: Limits<'_>,
 ) -> Result<Vec<StructuredValue>> {
-    values.iter().map(|value| decode(value, depth)).collect()
+    values.iter().map(|value| decode(value, limits)).collect()
 }
 
-fn decode_dict(dict: &proto::DictValue, depth: usize) -> Result<Vec<(String, StructuredValue)>> {
+fn decode_dict(
+    dict: &proto::DictValue,
+    limits: Limits<'_>,
+) -> Result<Vec<(String, StructuredValue)>> {
     let absent = proto::StructuredValue::default();
     let mut entries: Vec<(String, StructuredValue)> = Vec::with_capacity(dict.fields.len());
     let mut places = HashMap::with_capacity(dict.fields.len());
     for field in &dict.fields {
-        let value = decode(field.value.as_ref().unwrap_or(&absent), depth)?;
+        let value = decode(field.value.as_ref().unwrap_or(&absent), limits)?;
         let place = *places.entry(field.key()).or_insert(entries.len());
         match place.cmp(&entries.len()) {
             Ordering::Less => entries[place].1 = value,
@@ -419,13 +394,13 @@ fn decode_dict(dict: &proto::DictValue, depth: usize) -> Result<Vec<(String, Str
     Ok(entries)
 }
 
-fn decode_named_tuple(tuple: &proto::NamedTupleValue, depth: usize) -> Result<NamedTuple> {
+fn decode_named_tuple(tuple: &proto::NamedTupleValue, limits: Limits<'_>) -> Result<NamedTuple> {
     let absent = proto::StructuredValue::default();
     let fields = tuple
         .values
         .iter()
         .map(|pair| {
-            let value = decode(pair.value.as_ref().unwrap_or(&absent), depth)?;
+            let value = decode(pair.value.as_ref().unwrap_or(&absent), limits)?;
             Ok((pair.key.clone(), value))
         })
         .collect::<Result<_>>()?;
@@ -443,6 +418,27 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<StructuredValue> {
         StructuredValue::from_proto(&proto::StructuredValue::decode(bytes).unwrap())
+    }
+
+    #[test]
+    fn few_bytes_do_not_become_many_tensors() {
+        let zeros = |count| proto::StructuredValue {
+            kind: Some(Kind::TensorValue(Box::new(proto::TensorProto {
+                dtype: DType::FLOAT.number(),
+                tensor_shape: Some(PartialShape::new(&[Some(count)]).unwrap().to_proto()),
+                ..Default::default()
+            }))),
+        };
+        let list = |values| proto::StructuredValue {
+            kind: Some(Kind::ListValue(proto::ListValue { values })),
+        };
+        let read = |values| StructuredValue::from_proto(&list(values));
+        assert!(read(vec![zeros(8 << 10), zeros(8 << 10)]).is_ok());
+        let error = read(vec![zeros(8 << 10); 3]).unwrap_err();
+        assert!(
+            matches!(error.kind(), crate::ErrorKind::TooLarge { .. }),
+            "{error}"
+        );
     }
 
     #[test]

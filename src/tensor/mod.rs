@@ -45,3 +45,4 @@ pub(crate) use slice::{Runs, copy_region};
 pub use statistics::Statistics;
 pub use strings::Strings;
 pub use tensor::Tensor;
+pub(crate) use tensor_proto::Repeats;

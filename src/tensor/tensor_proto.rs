@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use prost::Message;
 use prost::bytes::Bytes;
 
@@ -28,6 +30,13 @@ impl Tensor {
     /// shape is invalid or `tensor_content` is not as long as it, or contains a BOOL other than 0
     /// and 1; `TooLarge` if few values stand for more than 2 GiB.
     pub fn from_proto(proto: &TensorProto) -> Result<Tensor> {
+        // No more than fits a proto that has all values.
+        Tensor::from_proto_within(proto, &Repeats::up_to(1 << 31))
+    }
+
+    /// Reads a `TensorProto` as [`from_proto`](Self::from_proto) does, one of several that share a
+    /// limit.
+    pub(crate) fn from_proto_within(proto: &TensorProto, repeats: &Repeats) -> Result<Tensor> {
         let dtype = DType::from_number(proto.dtype);
         let shape = match &proto.tensor_shape {
             Some(shape) => Shape::from_proto(shape)?,
@@ -35,9 +44,9 @@ impl Tensor {
         };
         match dtype {
             DType::STRING | DType::VARIANT | DType::RESOURCE => {
-                strings_from_proto(dtype, shape, proto)
+                strings_from_proto(dtype, shape, proto, repeats)
             }
-            _ => dense_from_proto(dtype, shape, proto),
+            _ => dense_from_proto(dtype, shape, proto, repeats),
         }
     }
 
@@ -133,7 +142,12 @@ fn is_content(dtype: DType) -> bool {
         ))
 }
 
-fn dense_from_proto(dtype: DType, shape: Shape, proto: &TensorProto) -> Result<Tensor> {
+fn dense_from_proto(
+    dtype: DType,
+    shape: Shape,
+    proto: &TensorProto,
+    repeats: &Repeats,
+) -> Result<Tensor> {
     let Some(size) = dtype.size() else {
         return Err(Error::unsupported(format!(
             "a TensorProto of dtype {dtype:?}"
@@ -154,7 +168,12 @@ fn dense_from_proto(dtype: DType, shape: Shape, proto: &TensorProto) -> Result<T
     }
     let bytes = value_bytes(dtype, proto)?;
     let whole = bytes.len() - bytes.len() % size;
-    Tensor::from_bytes(dtype, &shape, extended(bytes, whole, size, &shape)?)
+    let length = shape.elements().saturating_mul(size as u64);
+    Tensor::from_bytes(
+        dtype,
+        &shape,
+        extended(bytes, whole, size, length, repeats)?,
+    )
 }
 
 /// Returns the elements of the typed fields as they are stored in a bundle. The bytes of a complex
@@ -196,15 +215,20 @@ fn little_endian<T: Element>(values: &[T]) -> Result<Vec<u8>> {
     T::encode(T::DTYPE, values)
 }
 
-/// Cuts the first `whole` bytes to the shape's, or repeats their last element up to that; zero if
+/// Cuts the first `whole` bytes to `length`, or repeats their last element up to that; zero if
 /// there is none.
-fn extended(mut bytes: Vec<u8>, whole: usize, size: usize, shape: &Shape) -> Result<Vec<u8>> {
-    let length = shape.elements().saturating_mul(size as u64);
+fn extended(
+    mut bytes: Vec<u8>,
+    whole: usize,
+    size: usize,
+    length: u64,
+    repeats: &Repeats,
+) -> Result<Vec<u8>> {
     bytes.truncate(whole.min(usize::try_from(length).unwrap_or(usize::MAX)));
     if bytes.len() as u64 == length {
         return Ok(bytes);
     }
-    let mut repeated = vec![0; expanded_size(length)?];
+    let mut repeated = vec![0; repeats.take(length)?];
     let (given, missing) = repeated.split_at_mut(bytes.len());
     given.copy_from_slice(&bytes);
     if let Some(start) = bytes.len().checked_sub(size) {
@@ -216,7 +240,12 @@ fn extended(mut bytes: Vec<u8>, whole: usize, size: usize, shape: &Shape) -> Res
     Ok(repeated)
 }
 
-fn strings_from_proto(dtype: DType, shape: Shape, proto: &TensorProto) -> Result<Tensor> {
+fn strings_from_proto(
+    dtype: DType,
+    shape: Shape,
+    proto: &TensorProto,
+    repeats: &Repeats,
+) -> Result<Tensor> {
     if shape.elements() > 0 && !proto.tensor_content.is_empty() {
         return Err(Error::malformed(format!(
             "tensor_content in a {dtype} tensor"
@@ -238,7 +267,7 @@ fn strings_from_proto(dtype: DType, shape: Shape, proto: &TensorProto) -> Result
     let last = values.last().cloned().unwrap_or_default();
     let missing = shape.elements().saturating_sub(values.len() as u64);
     // Each element also takes an entry of eight bytes.
-    expanded_size(missing.saturating_mul(last.len() as u64 + 8))?;
+    repeats.take(missing.saturating_mul(last.len() as u64 + 8))?;
     let count = shape.elements() as usize;
     let repeated = std::iter::repeat_n(&last, missing as usize);
     let elements: Strings = values.iter().take(count).chain(repeated).collect();
@@ -248,16 +277,33 @@ fn strings_from_proto(dtype: DType, shape: Shape, proto: &TensorProto) -> Result
     }
 }
 
-/// Bounds what a proto of a few bytes may expand to: no more than fits one that has all values.
-fn expanded_size(size: u64) -> Result<usize> {
-    const LIMIT: u64 = 1 << 31;
-    match usize::try_from(size) {
-        Ok(fitting) if size <= LIMIT => Ok(fitting),
-        _ => Err(Error::new(ErrorKind::TooLarge {
-            what: "a TensorProto that repeats its last value".to_owned(),
-            size,
-            limit: LIMIT,
-        })),
+/// Bounds what protos of a few bytes may expand to, all of them together.
+pub(crate) struct Repeats {
+    limit: u64,
+    left: Cell<u64>,
+}
+
+impl Repeats {
+    pub(crate) fn up_to(limit: u64) -> Self {
+        Repeats {
+            limit,
+            left: Cell::new(limit),
+        }
+    }
+
+    /// Takes so many bytes from what is left.
+    fn take(&self, size: u64) -> Result<usize> {
+        match (usize::try_from(size), self.left.get().checked_sub(size)) {
+            (Ok(fitting), Some(left)) => {
+                self.left.set(left);
+                Ok(fitting)
+            }
+            _ => Err(Error::new(ErrorKind::TooLarge {
+                what: "a TensorProto that repeats its last value".to_owned(),
+                size,
+                limit: self.limit,
+            })),
+        }
     }
 }
 

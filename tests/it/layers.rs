@@ -27,13 +27,12 @@ impl Page {
         for section in text.split("\n## ").skip(1) {
             let title = section.lines().next().unwrap_or_default();
             match title {
-                "The house" => page.files.extend(
-                    section
-                        .lines()
-                        .filter(|line| line.starts_with("src/"))
-                        .filter_map(|line| line.split_whitespace().next())
-                        .map(str::to_owned),
-                ),
+                "The house" => {
+                    for line in section.lines().filter(|line| line.starts_with("src/")) {
+                        let file = line.split_whitespace().next().unwrap_or_default();
+                        assert!(page.files.insert(file.to_owned()), "{file}: listed twice");
+                    }
+                }
                 "Floors" => {
                     for cells in rows(section) {
                         let Ok(floor) = cells[0].trim().parse() else {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use savedmodel::object_graph::{StructuredValue, TensorSpec, TypeSpec, TypeSpecClass};
+use savedmodel::object_graph::{StructuredValue, TensorSpec, TypeSpec};
 use savedmodel::{DType, PartialShape, Tensor};
 use unicode_general_category::{GeneralCategory, get_general_category};
 
@@ -112,29 +112,12 @@ fn shape_repr(shape: &PartialShape) -> String {
     }
 }
 
-/// Returns the name of the Python class of a type spec.
-pub(crate) fn class_name(class: TypeSpecClass) -> Option<&'static str> {
-    Some(match class.0 {
-        1 => "SparseTensorSpec",
-        2 => "IndexedSlicesSpec",
-        3 => "RaggedTensorSpec",
-        4 => "TensorArraySpec",
-        5 => "DatasetSpec",
-        6 => "IteratorSpec",
-        7 => "OptionalSpec",
-        8 => "PerReplicaSpec",
-        9 => "VariableSpec",
-        10 => "RowPartitionSpec",
-        _ => return None,
-    })
-}
-
 fn type_spec_repr(spec: &TypeSpec) -> String {
     let state = match &spec.state {
         StructuredValue::Tuple(state) => state.as_slice(),
         other => std::slice::from_ref(other),
     };
-    let name = class_name(spec.class).unwrap_or(&spec.class_name);
+    let name = spec.class.name().unwrap_or(&spec.class_name);
     match (name, state) {
         ("VariableSpec", [shape, dtype, trainable, alias]) => format!(
             "VariableSpec(shape={}, dtype={}, trainable={}, alias_id={})",
@@ -286,9 +269,21 @@ pub(crate) fn set_repr<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Str
 fn array_repr(tensor: &Tensor) -> String {
     let elements = array_elements(tensor);
     let mut next = elements.iter();
-    let nested = nested(tensor.shape().dims(), &mut next);
-    // NumPy leaves out the types that Python's own literals have.
+    let nested = match elements.len() {
+        // Dimensions beside a 0 may be as large as a file says.
+        0 => String::new(),
+        _ => nested(tensor.shape().dims(), &mut next),
+    };
+    // NumPy leaves out the types that Python's own literals have, unless there is no literal.
     match tensor.dtype() {
+        dtype if tensor.elements() == 0 => match tensor.shape().dims() {
+            [0] => format!("array([], dtype={})", dtype.name()),
+            _ => format!(
+                "array([], shape={}, dtype={})",
+                shape_str(&tensor.shape().into()),
+                dtype.name()
+            ),
+        },
         DType::DOUBLE | DType::INT64 | DType::BOOL => format!("array({nested})"),
         DType::STRING => format!("array({nested}, dtype=object)"),
         dtype => format!("array({nested}, dtype={})", dtype.name()),
@@ -412,5 +407,13 @@ mod tests {
         assert_eq!(array_repr(&list), "array([1. , 2.5], dtype=float32)");
         let ints = Tensor::from_slice([1, 2], &[1i64, -2]).unwrap();
         assert_eq!(array_repr(&ints), "array([[1, -2]])");
+        let none = Tensor::from_slice::<f64>([0], &[]).unwrap();
+        assert_eq!(array_repr(&none), "array([], dtype=float64)");
+        // As many brackets as the first dimension says would fill the memory.
+        let none = Tensor::from_slice::<f32>([1u64 << 40, 0], &[]).unwrap();
+        assert_eq!(
+            array_repr(&none),
+            "array([], shape=(1099511627776, 0), dtype=float32)"
+        );
     }
 }

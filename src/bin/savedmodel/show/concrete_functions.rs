@@ -109,9 +109,7 @@ fn check_loadable(objects: &ObjectGraph) -> Result<(), NotListed> {
 /// Says whether TensorFlow finds a class for every type spec in a value.
 fn is_loadable(value: &StructuredValue) -> bool {
     match value {
-        StructuredValue::TypeSpec(spec) => {
-            python::class_name(spec.class).is_some() && is_loadable(&spec.state)
-        }
+        StructuredValue::TypeSpec(spec) => spec.class.name().is_some() && is_loadable(&spec.state),
         StructuredValue::List(elements) | StructuredValue::Tuple(elements) => {
             elements.iter().all(is_loadable)
         }
@@ -204,9 +202,7 @@ fn write_argument(out: &mut impl Write, value: &StructuredValue, style: Style) -
         StructuredValue::Tuple(_) => "tuple",
         StructuredValue::Dict(_) => "dict",
         StructuredValue::NamedTuple(tuple) => &tuple.name,
-        StructuredValue::TypeSpec(spec) => {
-            python::class_name(spec.class).unwrap_or(&spec.class_name)
-        }
+        StructuredValue::TypeSpec(spec) => spec.class.name().unwrap_or(&spec.class_name),
         _ => "ndarray",
     };
     writeln!(out, "{INDENT}DType: {}", style.name(kind))?;
