@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 use savedmodel::object_graph::{Object, ObjectGraph, ObjectKind, StructuredValue};
 
@@ -30,7 +31,7 @@ impl NotListed {
 /// A function of the root object.
 pub(crate) struct Listed {
     name: String,
-    options: Vec<Arguments>,
+    options: Rc<[Arguments]>,
 }
 
 /// What one concrete function is called with.
@@ -62,30 +63,48 @@ pub(crate) fn list(
         None => HashMap::new(),
     };
     let mut listed = Vec::new();
+    // By object: an object may have as many names as the file has room for.
+    let mut known: HashMap<usize, Rc<[Arguments]>> = HashMap::new();
     for (name, child) in objects.root().children() {
-        let (mut functions, keywords): (Vec<_>, Vec<&str>) = match child.kind() {
-            ObjectKind::Function(function) => (function.concrete_functions().collect(), Vec::new()),
-            ObjectKind::BareConcreteFunction(function) => (
-                vec![function.concrete_function()],
-                function.argument_keywords().collect(),
-            ),
-            _ => continue,
+        let options = match known.get(&child.id()) {
+            Some(options) => options.clone(),
+            None => match options_of(child, &loaded, strict)? {
+                Some(options) => known.entry(child.id()).or_insert(options).clone(),
+                None => continue,
+            },
         };
-        functions.sort_by_key(|function| function.as_ref().ok().map(|f| loaded.get(f.name())));
-        let mut options = Vec::new();
-        for function in functions {
-            let signature = match function.and_then(|f| f.canonicalized_input_signature()) {
-                Ok(signature) => signature.unwrap_or(StructuredValue::None),
-                Err(_) if strict => return Err(NotListed::Unknown),
-                Err(_) => StructuredValue::None,
-            };
-            options.push(Arguments::new(signature, &keywords));
-        }
         let name = name.to_owned();
         listed.push(Listed { name, options });
     }
     listed.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(listed)
+}
+
+/// Reads what a function can be called with; `None` for an object that is none.
+fn options_of(
+    object: Object<'_>,
+    loaded: &HashMap<&str, String>,
+    strict: bool,
+) -> Result<Option<Rc<[Arguments]>>, NotListed> {
+    let (mut functions, keywords): (Vec<_>, Vec<&str>) = match object.kind() {
+        ObjectKind::Function(function) => (function.concrete_functions().collect(), Vec::new()),
+        ObjectKind::BareConcreteFunction(function) => (
+            vec![function.concrete_function()],
+            function.argument_keywords().collect(),
+        ),
+        _ => return Ok(None),
+    };
+    functions.sort_by_key(|function| function.as_ref().ok().map(|f| loaded.get(f.name())));
+    let mut options = Vec::new();
+    for function in functions {
+        let signature = match function.and_then(|f| f.canonicalized_input_signature()) {
+            Ok(signature) => signature.unwrap_or(StructuredValue::None),
+            Err(_) if strict => return Err(NotListed::Unknown),
+            Err(_) => StructuredValue::None,
+        };
+        options.push(Arguments::new(signature, &keywords));
+    }
+    Ok(Some(options.into()))
 }
 
 /// Answers `Unknown` if there is an object or an argument that TensorFlow has no class for.
