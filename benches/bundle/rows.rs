@@ -86,7 +86,7 @@ pub(crate) const GROUPS: &[Group] = &[
         peer: Peer::Plain,
         command: "read",
         arguments: "",
-        rows: &[row("all", 3.0), row("read", 1.25), row("view", 8.0)],
+        rows: &[row("all", 3.0), row("read", 1.25), row("view", 0.0)],
     },
     Group {
         name: "restore 1,000,000 x 8 B",
