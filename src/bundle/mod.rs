@@ -17,7 +17,9 @@
 //!
 //! | part | holds |
 //! |---|---|
-//! | `reader` | [`BundleReader`]: opens a bundle, lists, looks up and reads |
+//! | `reader` | [`BundleReader`]: lists, looks up and reads |
+//! | `options` | [`BundleOptions`]: how a bundle is opened |
+//! | `cursor` | [`Cursor`] and [`Entries`]: walks over the index |
 //! | `writer` | [`BundleWriter`]: writes a bundle of one shard |
 //! | `header` | the entry under the empty key |
 //! | `entry` | [`BundleEntry`], and the proof that its numbers agree |
@@ -34,11 +36,13 @@
 
 mod assemble;
 mod checkpoint_state;
+mod cursor;
 mod entry;
 mod header;
 mod key;
 mod listing;
 mod locate;
+mod options;
 mod parallel;
 mod payload;
 mod reader;
@@ -48,13 +52,15 @@ mod verify;
 mod writer;
 
 pub use checkpoint_state::{CheckpointState, latest_checkpoint};
+pub use cursor::{Cursor, Entries};
 pub use entry::BundleEntry;
 pub use header::Endianness;
 pub use key::Key;
 pub use listing::Listing;
 pub(crate) use locate::foreign_kind;
 pub use locate::locate_bundle;
-pub use reader::{BundleOptions, BundleReader, Cursor, Entries};
+pub use options::BundleOptions;
+pub use reader::BundleReader;
 pub use shard::Checksums;
 pub use verify::Verification;
 pub use writer::{BundleWriter, BundleWriterOptions, Durability, Existing};

@@ -1,22 +1,23 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use prost::bytes::Bytes;
 
 use super::assemble::{self, Assembly};
+use super::cursor::{Cursor, Entries, is_piece};
 use super::entry::{BundleEntry, Kind, Place};
 use super::header::{Endianness, Header};
-use super::key::{Key, read_piece_key};
+use super::key::Key;
 use super::listing::Listing;
 use super::locate;
+use super::options::BundleOptions;
 use super::payload::Payload;
-use super::shard::{Checksums, Shards};
+use super::shard::Shards;
 use super::verify::{self, Verification};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::Store;
 use crate::store::platform::{self, Buffer};
-use crate::store::{LocalStore, Mapping, Store};
 use crate::table;
 use crate::tensor::{Tensor, TensorSlice};
 use crate::wire::crc;
@@ -55,104 +56,21 @@ pub struct BundleReader {
     index_path: PathBuf,
 }
 
-/// How a bundle is opened; [`BundleReader::options`] gives the defaults.
-#[derive(Clone, Debug, Default)]
-pub struct BundleOptions {
-    checksums: Checksums,
-    mapping: Mapping,
-    threads: Option<usize>,
-}
-
-impl BundleOptions {
-    /// Sets whether tensors are compared with their checksums. Default: [`Checksums::Verify`].
-    pub fn checksums(mut self, checksums: Checksums) -> Self {
-        self.checksums = checksums;
-        self
-    }
-
-    /// Sets whether local files are mapped into memory. Default: [`Mapping::Auto`].
-    pub fn mapping(mut self, mapping: Mapping) -> Self {
-        self.mapping = mapping;
-        self
-    }
-
-    /// Sets how many threads may work on a tensor of more than 16 MiB and in
-    /// [`verify`](BundleReader::verify). Default: one for each processor. 1 keeps all work on the
-    /// calling thread.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = Some(threads.max(1));
-        self
-    }
-
-    /// Opens the bundle of that prefix, as [`BundleReader::open`] does.
-    ///
-    /// # Errors
-    ///
-    /// As for [`BundleReader::open`].
-    pub fn open(self, prefix: impl AsRef<Path>) -> Result<BundleReader> {
-        let prefix = prefix.as_ref();
-        let Some(name) = prefix.file_name().and_then(|name| name.to_str()) else {
-            return Err(Error::invalid_argument(
-                "a bundle's prefix ends with a name in Unicode, as in `variables/variables`",
-            )
-            .in_file(prefix));
-        };
-        let directory = prefix.parent().unwrap_or(Path::new(""));
-        let store = LocalStore::new(directory).with_mapping(self.mapping);
-        self.open_in(Arc::new(store), name)
-    }
-
-    /// Opens the bundle of that prefix in a store, as [`BundleReader::open_in`] does.
-    ///
-    /// # Errors
-    ///
-    /// As for [`BundleReader::open`].
-    pub fn open_in(self, store: Arc<dyn Store>, prefix: &str) -> Result<BundleReader> {
-        let index = format!("{prefix}.index");
-        let index_path = store.display(&index);
-        let in_index = |error: Error| error.in_file(&index_path);
-        let blob = store
-            .open(&index)
-            .map_err(|error| in_index(locate::no_index(error, &*store, prefix)))?;
-        let table = table::Reader::new(blob.clone()).map_err(|error| {
-            in_index(match locate::foreign_kind(&blob) {
-                Some(kind) => error.better_remedy(kind),
-                None => error,
-            })
-        })?;
-        let header = read_header(&table).map_err(in_index)?;
-        let threads = self
-            .threads
-            .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
-        let shards = Shards::new(
-            store,
-            prefix.to_owned(),
-            header.num_shards,
-            self.checksums,
-            threads,
-        );
-        Ok(BundleReader {
+impl BundleReader {
+    pub(crate) fn new(
+        table: table::Reader,
+        header: Header,
+        shards: Shards,
+        index_path: PathBuf,
+    ) -> Self {
+        BundleReader {
             table,
             header,
             shards,
             index_path,
-        })
+        }
     }
-}
 
-fn read_header(table: &table::Reader) -> Result<Header> {
-    let mut cursor = table.cursor();
-    cursor.advance()?;
-    match cursor.current() {
-        Some((b"", value)) => Header::decode(value).map_err(|error| error.shifted(cursor.offset())),
-        _ => Err(Error::malformed(
-            "the table has no header under the empty key, so it is no index of a tensor bundle",
-        )
-        .at(0)),
-    }
-}
-
-impl BundleReader {
     /// Opens the bundle of a prefix: `model/variables/variables`, `checkpoints/ckpt-7`.
     ///
     /// [`locate_bundle`](super::locate_bundle) finds the prefix in a directory.
@@ -208,19 +126,13 @@ impl BundleReader {
     /// An entry that cannot be read is one error and the walk goes on behind it; a damaged block of
     /// the index ends the walk after its error.
     pub fn entries(&self) -> Entries<'_> {
-        Entries {
-            cursor: self.cursor(),
-            partitioned: None,
-        }
+        Entries::new(self)
     }
 
     /// Starts a walk over everything in the index except its header, in key order, the pieces of
     /// partitioned tensors too. Quicker than [`entries`](Self::entries): names are not copied.
     pub fn cursor(&self) -> Cursor<'_> {
-        Cursor {
-            bundle: self,
-            table: self.table.cursor(),
-        }
+        Cursor::new(self)
     }
 
     /// Reads all names and entries into memory.
@@ -705,101 +617,4 @@ impl fmt::Debug for BundleReader {
             .field("endianness", &self.header.endianness)
             .finish_non_exhaustive()
     }
-}
-
-/// A walk over everything in a bundle's index, names borrowed from the walk.
-pub struct Cursor<'b> {
-    bundle: &'b BundleReader,
-    table: table::Cursor<'b>,
-}
-
-impl<'b> Cursor<'b> {
-    /// Steps to the next entry; returns its key and itself, or `None` behind the last.
-    ///
-    /// # Errors
-    ///
-    /// As for [`BundleReader::entries`].
-    #[inline(always)]
-    pub fn next_entry(&mut self) -> Result<Option<(&[u8], BundleEntry)>> {
-        self.advance()?;
-        // The header; only it has no name.
-        if self.table.is_on_empty_key() {
-            self.advance()?;
-        }
-        let Some((key, value)) = self.table.current() else {
-            return Ok(None);
-        };
-        // Two ways out, so that the usual entry is made where the caller wants it.
-        if let Some(entry) = BundleEntry::decode_usual(value) {
-            return Ok(Some((key, entry)));
-        }
-        match BundleEntry::decode(value) {
-            Ok(entry) => Ok(Some((key, entry))),
-            Err(error) => Err(self.in_entry(error, key)),
-        }
-    }
-
-    #[cold]
-    fn in_entry(&self, error: Error, key: &[u8]) -> Error {
-        let error = error.shifted(self.table.offset());
-        self.bundle.for_tensor(error, key)
-    }
-
-    #[inline(always)]
-    fn advance(&mut self) -> Result<()> {
-        match self.table.advance() {
-            Err(error) => Err(self.bundle.in_index(error)),
-            Ok(()) => Ok(()),
-        }
-    }
-}
-
-/// The walk over a bundle's tensors; see [`BundleReader::entries`].
-pub struct Entries<'b> {
-    cursor: Cursor<'b>,
-    /// The last name of which pieces were met, and whether it is a partitioned tensor.
-    partitioned: Option<(Vec<u8>, bool)>,
-}
-
-impl Iterator for Entries<'_> {
-    type Item = Result<(Key, BundleEntry)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let bundle = self.cursor.bundle;
-            match self.cursor.next_entry() {
-                Ok(None) => return None,
-                Ok(Some((key, entry))) => {
-                    if !is_piece(bundle, key, &mut self.partitioned) {
-                        return Some(Ok((key.into(), entry)));
-                    }
-                }
-                Err(error) => return Some(Err(error)),
-            }
-        }
-    }
-}
-
-/// Says whether a key is that of a piece of a partitioned tensor, and not a name that begins with
-/// a zero byte as well.
-pub(crate) fn is_piece(
-    bundle: &BundleReader,
-    key: &[u8],
-    partitioned: &mut Option<(Vec<u8>, bool)>,
-) -> bool {
-    if key.first() != Some(&0) {
-        return false;
-    }
-    let Some((name, _)) = read_piece_key(key) else {
-        return false;
-    };
-    if let Some((last, answer)) = partitioned
-        && *last == name
-    {
-        return *answer;
-    }
-    let whole = bundle.stored_entry(&name);
-    let answer = matches!(whole, Ok(Some(entry)) if entry.is_partitioned());
-    *partitioned = Some((name, answer));
-    answer
 }

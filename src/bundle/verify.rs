@@ -1,10 +1,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::assemble::Assembly;
+use super::cursor::is_piece;
 use super::entry::{BundleEntry, Place};
 use super::key::Key;
 use super::parallel;
-use super::reader::{BundleReader, is_piece};
+use super::reader::BundleReader;
 use crate::error::{Error, Result};
 use crate::tensor::TensorSlice;
 
