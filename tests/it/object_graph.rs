@@ -374,7 +374,7 @@ fn checkpoints_are_as_tensorflow_sees_them() {
 }
 
 #[test]
-fn stored_objects_are_those_of_tensorflow() {
+fn interop_stored_objects_are_those_of_tensorflow() {
     let directories = [
         &*root().join("tests"),
         Path::new("fixtures"),
