@@ -30,6 +30,7 @@
 //! | `parallel` | work on several threads |
 //! | `assemble` | partitioned tensors put together again |
 //! | `listing` | [`Listing`]: all names and entries in memory |
+//! | `salvage` | [`Salvage`]: what is intact of a damaged bundle, copied out |
 //! | `verify` | [`Verification`]: everything read and checked |
 //! | `locate` | from what a user names (directory, prefix, file) to a bundle |
 //! | `checkpoint_state` | [`CheckpointState`]: the file `checkpoint`, which names the latest |
@@ -46,6 +47,7 @@ mod options;
 mod parallel;
 mod payload;
 mod reader;
+mod salvage;
 mod shard;
 mod shard_writer;
 mod verify;
@@ -61,6 +63,7 @@ pub(crate) use locate::foreign_kind;
 pub use locate::locate_bundle;
 pub use options::BundleOptions;
 pub use reader::BundleReader;
+pub use salvage::{Loss, Salvage, salvage, salvage_in};
 pub use shard::Checksums;
 pub use verify::Verification;
 pub use writer::{BundleWriter, BundleWriterOptions, Durability, Existing};

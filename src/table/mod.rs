@@ -23,8 +23,10 @@ mod block_builder;
 mod compression;
 mod footer;
 mod reader;
+mod recovery;
 mod writer;
 
 pub(crate) use reader::is_table;
 pub use reader::{Cursor, Reader};
+pub(crate) use recovery::recover;
 pub use writer::Writer;

@@ -112,6 +112,11 @@ impl Reader {
         self.slots.len()
     }
 
+    /// Returns where the data blocks are.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = BlockHandle> + '_ {
+        self.slots.iter().map(|slot| slot.handle)
+    }
+
     /// Looks a key up; returns its value.
     ///
     /// # Errors

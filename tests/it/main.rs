@@ -17,6 +17,8 @@ mod object_graph;
 mod op_facts;
 mod proto;
 mod records;
+mod salvage;
+mod scratch;
 mod tensor_protos;
 mod tensorflow;
 mod text;
