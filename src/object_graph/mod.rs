@@ -15,7 +15,16 @@
 //! [`CheckpointGraph`]: keys, but no kinds. [`ObjectGraph::with_checkpoint`] matches them by the
 //! names of their edges. A checkpoint outside of a model has the right one alone.
 //!
-//! To write one, describe the objects in an [`ObjectTree`].
+//! # Writing
+//!
+//! A checkpoint of TensorFlow 2 is written of an [`ObjectTree`], in which a program describes the
+//! objects. One of TensorFlow 1 needs no objects: its keys are the names of variables.
+//!
+//! | to be read by | write |
+//! |---|---|
+//! | `tf.train.Checkpoint.restore` | [`ObjectTree::save`], [`ObjectTree::write`] |
+//! | `tf.compat.v1.train.Saver.restore`, `init_from_checkpoint` | `bundle.add("layer/kernel", &tensor)?`, and [`add_slice`](crate::BundleWriter::add_slice) for each piece of a partitioned variable |
+//! | both | [`ObjectTree::write_into`] beside the other keys in one [`BundleWriter`](crate::BundleWriter) |
 //!
 //! | part | holds |
 //! |---|---|

@@ -6,12 +6,15 @@ use super::described_object::{
     Attribute, Child, DescribedObject, DescribedReference, Kind, Slot, VARIABLE_VALUE, check_value,
 };
 use super::described_variable::DescribedVariable;
-use super::path::{escape_local_name, is_index, no_such_child, split_path};
+use super::path::{is_index, no_such_child, split_path};
 use crate::bundle::Key;
 use crate::error::{Error, Printable, Result};
 use crate::tensor::Tensor;
 
 const SAVE_COUNTER: &str = "save_counter";
+/// `extract_local_name` in `tensorflow/python/trackable/trackable_utils.py` takes the first one in a key
+/// for the mark that ends the path.
+const UNRESTORABLE: &str = ".ATTRIBUTES";
 
 /// Objects of TensorFlow as a program describes them: modules, lists and dicts that lead to variables,
 /// under the names that Python code has for them.
@@ -203,7 +206,7 @@ impl ObjectTree {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if the name is empty or the parent has it already; if the parent is a list or
+    /// `InvalidArgument` if the name is empty, ends with `.ATTRIBUTES`, or the parent has it already; if the parent is a list or
     /// tuple, and the name is no index beyond those before; if the parent is a variable, other than
     /// the root; if the child is a slot variable; if an object is of another tree.
     pub fn track(
@@ -341,7 +344,7 @@ impl ObjectTree {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if the name is empty, for a variable's value, or if the object is of another
+    /// `InvalidArgument` if the name is empty or has a `.` or `/` in it, for a variable's value, or if the object is of another
     /// tree.
     pub fn set_attribute(&mut self, object: Trackable, name: &str, value: Tensor) -> Result<()> {
         let index = self.index(object)?;
@@ -354,8 +357,13 @@ impl ObjectTree {
                     .remedy("use `set_value`, or track a variable"),
             );
         }
-        // Escaped here and once more in the key, as TensorFlow does.
-        let name = escape_local_name(name);
+        // It escapes them twice in the key that it writes, and once in the one that it looks for.
+        if name.contains(['.', '/']) {
+            return Err(Error::invalid_argument(format!(
+                "`{}`: TensorFlow saves attributes with `.` or `/` in the name, but cannot restore them",
+                Printable(name)
+            )));
+        }
         let object = &mut self.objects[index];
         for attribute in &mut object.attributes {
             for (ending, part) in &mut attribute.parts {
@@ -367,7 +375,7 @@ impl ObjectTree {
         }
         object
             .attributes
-            .push(Attribute::new(&name, "", "", Some(value)));
+            .push(Attribute::new(name, "", "", Some(value)));
         Ok(())
     }
 
@@ -428,6 +436,12 @@ impl ObjectTree {
             return Err(Error::invalid_argument(
                 "an object cannot be tracked without a name",
             ));
+        }
+        if name.ends_with(UNRESTORABLE) {
+            return Err(Error::invalid_argument(format!(
+                "`{}`: TensorFlow saves names that end with `{UNRESTORABLE}`, but cannot restore them",
+                Printable(name)
+            )));
         }
         match self.objects[parent].by_name.contains_key(name) {
             true => Err(Error::invalid_argument(format!(

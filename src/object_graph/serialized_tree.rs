@@ -6,10 +6,11 @@ use super::described_object::{Attribute, Kind, PYTHON_STATE, Slot};
 use super::object_tree::ObjectTree;
 use super::path::{ATTRIBUTES, Node, OPTIMIZER_SLOT, Reference, Tree, escape_local_name};
 use crate::bundle::{BundleWriter, Key};
-use crate::error::{Error, Printable, Result};
+use crate::error::{Error, ErrorKind, Printable, Result};
 use crate::proto::trackable_object_graph::trackable_object::{
     ObjectReference, SerializedTensor, SlotVariableReference,
 };
+use crate::proto::well_known::BoolValue;
 use crate::tensor::{Shape, Tensor};
 use crate::wire::varint;
 
@@ -43,7 +44,8 @@ impl ObjectTree {
     ///
     /// `InvalidArgument` if a variable has no value, if an object was described and neither the root
     /// leads to it nor an optimizer has it as a slot variable, or if two values have the same key,
-    /// which happens to keys of foreign writers only.
+    /// which happens to keys of foreign writers only; `TooLarge` if the message is of 2 GiB, more than
+    /// protobuf reads.
     pub fn serialize(&self) -> Result<SerializedTree<'_>> {
         let numbering = Numbering::new(self)?;
         let (mut nodes, mut tensors, mut states) = (Vec::new(), Vec::new(), Vec::new());
@@ -100,12 +102,19 @@ impl ObjectTree {
         for ((mut node, has_values), &index) in
             nodes.into_iter().zip(has_values).zip(&numbering.order)
         {
-            // The wrapper is there either way: false is the message without its field.
-            put_message(&mut node, 5, &has_values, &[]);
+            // The message is there either way: with false it is one without fields.
+            put_message(&mut node, 5, &BoolValue { value: has_values }, &[]);
             node.extend_from_slice(&self.objects[index as usize].unknown);
             put_bytes(&mut object_graph, 1, &node);
         }
         object_graph.extend_from_slice(&self.unknown);
+        if i32::try_from(object_graph.len()).is_err() {
+            return Err(Error::new(ErrorKind::TooLarge {
+                what: "the object graph, which is one message,".to_owned(),
+                size: object_graph.len() as u64,
+                limit: i32::MAX as u64,
+            }));
+        }
         tensors.append(&mut states);
         tensors.extend(
             self.others
@@ -126,12 +135,7 @@ impl ObjectTree {
     /// As for [`serialize`](Self::serialize), in which case nothing was added, and for
     /// [`BundleWriter::add`].
     pub fn write_into(&self, bundle: &mut BundleWriter) -> Result<()> {
-        let serialized = self.serialize()?;
-        let object_graph = Tensor::from_strings(Shape::SCALAR, [&serialized.object_graph])?;
-        for (key, tensor) in serialized.tensors() {
-            bundle.add(key, tensor)?;
-        }
-        bundle.add(CheckpointGraph::KEY, &object_graph)
+        self.serialize()?.write_into(bundle)
     }
 }
 
@@ -145,6 +149,19 @@ impl SerializedTree<'_> {
     /// [`CheckpointGraph::KEY`].
     pub fn object_graph(&self) -> &[u8] {
         &self.object_graph
+    }
+
+    /// Adds all of it to a bundle.
+    ///
+    /// # Errors
+    ///
+    /// As for [`BundleWriter::add`].
+    pub fn write_into(&self, bundle: &mut BundleWriter) -> Result<()> {
+        let object_graph = Tensor::from_strings(Shape::SCALAR, [&self.object_graph])?;
+        for (key, tensor) in self.tensors() {
+            bundle.add(key, tensor)?;
+        }
+        bundle.add(CheckpointGraph::KEY, &object_graph)
     }
 }
 
@@ -281,10 +298,7 @@ impl<'t> Numbering<'t> {
                 }
             },
         };
-        Ok(format!(
-            "{path}{ATTRIBUTES}{}",
-            escape_local_name(&attribute.name)
-        ))
+        Ok(format!("{path}{ATTRIBUTES}{}", attribute.name))
     }
 
     /// Says of each object, by number, whether it or anything below it has values
@@ -343,4 +357,65 @@ fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     varint::write_u64(out, u64::from(number << 3 | 2));
     varint::write_u64(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object_graph::{Child, DescribedVariable};
+
+    #[test]
+    fn numbers_are_breadth_first_and_slots_come_last() {
+        let mut tree = ObjectTree::new();
+        let root = tree.root();
+        let variable = |name: &str| DescribedVariable::new(Tensor::scalar(1f32)).named(name);
+        let optimizer = tree.track(root, "opt", Child::Module).unwrap();
+        let deep = tree.track(optimizer, "x", Child::Dict).unwrap();
+        let far = tree.track(deep, "far", variable("far")).unwrap();
+        let near = tree.track(root, "near", variable("near")).unwrap();
+        tree.track(near, "x", far).unwrap_err();
+        // `v` first, though not alphabetic; for each name, the nearer variable first.
+        tree.add_slot(optimizer, "v", far, variable("v of far"))
+            .unwrap();
+        tree.add_slot(optimizer, "m", far, variable("m of far"))
+            .unwrap();
+        tree.add_slot(optimizer, "v", near, variable("v of near"))
+            .unwrap();
+        let serialized = tree.serialize().unwrap();
+        let keys = serialized.tensors().map(|(key, _)| key.to_string());
+        let ending = "/.ATTRIBUTES/VARIABLE_VALUE";
+        assert_eq!(
+            keys.map(|key| key.replace(ending, "")).collect::<Vec<_>>(),
+            [
+                "near",
+                "opt/x/far",
+                "near/.OPTIMIZER_SLOT/opt/v",
+                "opt/x/far/.OPTIMIZER_SLOT/opt/v",
+                "opt/x/far/.OPTIMIZER_SLOT/opt/m",
+            ]
+        );
+        let graph = CheckpointGraph::decode(&serialized.object_graph.clone().into()).unwrap();
+        let slots = graph.slot_variables();
+        let slots = slots.map(|slot| (slot.slot_name, slot.original.id(), slot.variable.id()));
+        assert_eq!(
+            slots.collect::<Vec<_>>(),
+            [("v", 2, 5), ("v", 4, 6), ("m", 4, 7)]
+        );
+    }
+
+    #[test]
+    fn only_what_leads_to_a_value_has_values() {
+        let mut tree = ObjectTree::new();
+        let root = tree.root();
+        let cycle = tree.track(root, "a", Child::Module).unwrap();
+        tree.track(cycle, "a", cycle).unwrap();
+        tree.track(root, "b", Child::List).unwrap();
+        let leads = tree.track(root, "c", Child::Module).unwrap();
+        tree.track(leads, "up", root).unwrap();
+        tree.track(leads, "state", Child::PythonState("x".into()))
+            .unwrap();
+        let numbering = Numbering::new(&tree).unwrap();
+        let has = numbering.with_checkpoint_values();
+        assert_eq!(has, [true, false, false, true, true]);
+    }
 }

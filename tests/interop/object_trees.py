@@ -1,8 +1,8 @@
 """Objects of many shapes in checkpoints of TensorFlow, described and restored.
 
-  python object_trees.py make OUT        for each case OUT/CASE/tree.json and what TensorFlow writes of it, OUT/CASE/theirs*
-  python object_trees.py restore OUT     restores OUT/CASE/ours* into new objects, each check that TensorFlow has, and
-                                         compares all values with theirs; prints the cases and how many values they had
+  python object_trees.py make OUT        for each case OUT/CASE/tree.json and what TensorFlow writes of it, OUT/CASE/ckpt*
+  python object_trees.py restore OUT     restores OUT/CASE/ours/ckpt* into new objects, with each check that TensorFlow
+                                         has, and compares all values with OUT/CASE/ckpt*; prints the cases and how many values they had
 
 tree.json is {"saves", "objects": [object]}, the root first, then depth first with the last child before the others:
 {"kind", "children": [[name, number]], "full_name", "value", "attributes": [[name, value]],
@@ -132,7 +132,7 @@ def shared(v):
 @case
 def names(v):
     net = tf.Module()
-    for name in ["a/b", "a.b", "a", "b", "a.Sb", "..", ".", "/", ".ATTRIBUTES", "/.OPTIMIZER_SLOT/", "größe", "模型",
+    for name in ["a/b", "a.b", "a", "b", "a.Sb", "..", ".", "/", ".ATTRIBUTES.", "/.OPTIMIZER_SLOT/", "größe", "模型",
                  "with space", "\U0001f600", "e\u0301", "\u00e9", "-1", "VARIABLE_VALUE", "quote'\"\\", "line\nbreak"]:
         setattr(net, name, v.variable(name="x"))
     inner = tf.Module()
@@ -153,7 +153,8 @@ saved_three_times.saves = 3
 def root_with_more(v):
     net = Dense(v, 2, 2)
     net.parts = [v.variable(name="part")]
-    return tf.train.Checkpoint(net, step=v.variable(dtype="int64"), kernel=net.kernel, extra={"w": v.variable()})
+    net.scale = v.variable(name="scale")
+    return tf.train.Checkpoint(net, step=v.variable(dtype="int64"), scale=net.scale, extra={"w": v.variable()})
 
 
 root_with_more.saves = 1
@@ -168,6 +169,9 @@ def root_is_a_variable(v):
         return tf.train.Checkpoint(root)
     finally:
         type(root).__bool__ = before
+
+
+root_is_a_variable.saves = 1
 
 
 @case
@@ -215,7 +219,7 @@ def python_states(v):
 class Serialized(tf.Module):
     def __init__(self, v):
         super().__init__()
-        self.tensors = {"plain": v((2,)), "a.b": v(), "c/d": v(), "größe": v((), "string")}
+        self.tensors = {"plain": v((2,)), "with space": v(), "größe": v((), "string")}
         self.w = v.variable()
 
     def _serialize_to_tensors(self):
@@ -223,8 +227,7 @@ class Serialized(tf.Module):
 
     def _restore_from_tensors(self, restored):
         for name, tensor in restored.items():
-            # TensorFlow gives the names back as the key has them, escaped twice.
-            self.tensors[name.replace("....", ".").replace("..S", "/")] = tensor
+            self.tensors[name] = tensor
         return tf.no_op()
 
 
@@ -240,7 +243,8 @@ def tables(v):
     net = tf.Module()
     net.w = v.variable()
     net.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, default_value=-1)
-    net.dense = tf.lookup.experimental.DenseHashTable(tf.int64, tf.float32, default_value=[0.0, 0.0], empty_key=-1, deleted_key=-2)
+    net.dense = tf.lookup.experimental.DenseHashTable(tf.int64, tf.float32, default_value=[0.0, 0.0], empty_key=-1, deleted_key=-2,
+                                                         initial_num_buckets=4)
     net.none = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, default_value=0)
     if not v.zeros:
         net.table.insert(["a"], [1])
@@ -426,9 +430,9 @@ def serializes(item):
     return saveable_object_util.trackable_has_serialize_to_tensor(item)
 
 
-def saved(directory, who, saves):
+def saved(directory, saves):
     """The prefix of the last checkpoint."""
-    return os.path.join(directory, who if not saves else "%s-%d" % (who, saves))
+    return os.path.join(directory, "ckpt-%d" % saves if saves else "ckpt")
 
 
 def make(out):
@@ -441,11 +445,9 @@ def make(out):
         saves = getattr(build, "saves", 0)
         objects = describe(checkpoint)
         for _ in range(saves):
-            checkpoint.save(os.path.join(directory, "theirs"))
-        if saves:
-            os.remove(os.path.join(directory, "checkpoint"))
-        else:
-            checkpoint.write(os.path.join(directory, "theirs"))
+            checkpoint.save(os.path.join(directory, "ckpt"))
+        if not saves:
+            checkpoint.write(os.path.join(directory, "ckpt"))
         with open(os.path.join(directory, "tree.json"), "w", encoding="utf-8") as file:
             rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in objects)
             file.write('{"saves": %d, "objects": [\n%s\n]}\n' % (saves, rows))
@@ -464,14 +466,14 @@ def restore(out):
         checkpoint = build(Values(zeros=True))
         if saves:
             checkpoint.save_counter
-        status = (checkpoint.restore if saves else checkpoint.read)(saved(directory, "ours", saves))
+        status = (checkpoint.restore if saves else checkpoint.read)(saved(os.path.join(directory, "ours"), saves))
         status.assert_consumed()
         status.assert_existing_objects_matched()
         if name != "no_values":
             status.assert_nontrivial_match()
         # What was restored, written once more, is compared with what TensorFlow wrote of the first objects.
         checkpoint.write(os.path.join(directory, "again"))
-        again, theirs = values_of(os.path.join(directory, "again")), values_of(saved(directory, "theirs", saves))
+        again, theirs = values_of(os.path.join(directory, "again")), values_of(saved(directory, saves))
         if again != theirs:
             differing = [key for key in sorted({*again, *theirs}) if again.get(key) != theirs.get(key)]
             sys.exit("%s: other values after restoring: %s" % (name, differing))
