@@ -37,7 +37,8 @@
 //! | `checkpoint` | [`CheckpointGraph`], and what of it belongs to which object |
 //! | `fault` | [`Fault`]: what keeps TensorFlow from loading the objects |
 //! | `object_tree` | [`ObjectTree`]: objects as a program describes them, to be written |
-//! | `described_object` | [`Child`]: what can be put into one |
+//! | `tracking` | what is put into one, and what is refused |
+//! | `described_object` | [`Child`]: an object to be, and how it is kept |
 //! | `described_variable` | [`DescribedVariable`]: a variable to be |
 //! | `stored_tree` | an [`ObjectTree`] of a checkpoint that is there |
 //! | `serialized_tree` | [`SerializedTree`]: numbers, keys, and the message |
@@ -56,6 +57,7 @@ mod saved_tree;
 mod serialized_tree;
 mod stored_tree;
 mod structured_value;
+mod tracking;
 mod variable;
 
 pub use checkpoint::{

@@ -50,20 +50,8 @@ impl ObjectTree {
         let numbering = Numbering::new(self)?;
         let (mut nodes, mut tensors, mut states) = (Vec::new(), Vec::new(), Vec::new());
         for &index in &numbering.order {
-            let object = &self.objects[index as usize];
-            let mut node = Vec::new();
-            for child in &object.children {
-                let reference = ObjectReference {
-                    node_id: numbering.number(child.child),
-                    local_name: child.local_name.to_string(),
-                };
-                put_message(&mut node, 1, &reference, &child.unknown);
-            }
-            for attribute in &object.attributes {
-                let key = match &attribute.key {
-                    Some(key) => key.to_string(),
-                    None => numbering.key(index, attribute)?,
-                };
+            for attribute in &self.objects[index as usize].attributes {
+                let key = numbering.key(index, attribute)?;
                 // What Python adds to the tensors of all other objects is the states.
                 let tensors = match *attribute.name == *PYTHON_STATE {
                     true => &mut states,
@@ -77,25 +65,8 @@ impl ObjectTree {
                     };
                     tensors.push((Key::from(&*format!("{key}{ending}")), value));
                 }
-                let serialized = SerializedTensor {
-                    name: attribute.name.to_string(),
-                    full_name: attribute.full_name.to_string(),
-                    checkpoint_key: key,
-                };
-                put_message(&mut node, 2, &serialized, &attribute.unknown);
             }
-            for slot in numbering.slots.get(&index).into_iter().flatten() {
-                let reference = SlotVariableReference {
-                    original_variable_node_id: numbering.number(slot.original),
-                    slot_name: slot.slot_name.to_string(),
-                    slot_variable_node_id: numbering.number(slot.variable),
-                };
-                put_message(&mut node, 3, &reference, &slot.unknown);
-            }
-            if let Some(saver) = &object.registered_saver {
-                put_message(&mut node, 4, &saver.0, &saver.1);
-            }
-            nodes.push(node);
+            nodes.push(numbering.node(index)?);
         }
         let has_values = numbering.with_checkpoint_values();
         let mut object_graph = Vec::new();
@@ -284,8 +255,44 @@ impl<'t> Numbering<'t> {
         self.numbers[index as usize]
     }
 
+    /// Returns a `TrackableObject` up to its field 4.
+    fn node(&self, index: u32) -> Result<Vec<u8>> {
+        let object = &self.tree.objects[index as usize];
+        let mut node = Vec::new();
+        for child in &object.children {
+            let reference = ObjectReference {
+                node_id: self.number(child.child),
+                local_name: child.local_name.to_string(),
+            };
+            put_message(&mut node, 1, &reference, &child.unknown);
+        }
+        for attribute in &object.attributes {
+            let serialized = SerializedTensor {
+                name: attribute.name.to_string(),
+                full_name: attribute.full_name.to_string(),
+                checkpoint_key: self.key(index, attribute)?,
+            };
+            put_message(&mut node, 2, &serialized, &attribute.unknown);
+        }
+        for slot in self.slots.get(&index).into_iter().flatten() {
+            let reference = SlotVariableReference {
+                original_variable_node_id: self.number(slot.original),
+                slot_name: slot.slot_name.to_string(),
+                slot_variable_node_id: self.number(slot.variable),
+            };
+            put_message(&mut node, 3, &reference, &slot.unknown);
+        }
+        if let Some(saver) = &object.registered_saver {
+            put_message(&mut node, 4, &saver.0, &saver.1);
+        }
+        Ok(node)
+    }
+
     /// Returns the key of an attribute, without the endings of its parts.
     fn key(&self, index: u32, attribute: &Attribute) -> Result<String> {
+        if let Some(key) = &attribute.key {
+            return Ok(key.to_string());
+        }
         let path = match self.paths.shortest_path(index as usize) {
             Some(path) => path.to_key(),
             None => match self.slot_paths.get(&index) {

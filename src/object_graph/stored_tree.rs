@@ -10,7 +10,7 @@ use super::described_object::{
 use super::described_variable::DescribedVariable;
 use super::graph::undecodable;
 use super::object_tree::ObjectTree;
-use crate::bundle::{BundleReader, Key};
+use crate::bundle::{BundleEntry, BundleReader, Key};
 use crate::error::{Error, Result};
 use crate::proto::RegisteredSaver;
 use crate::proto::trackable_object_graph::TrackableObject;
@@ -49,7 +49,8 @@ impl ObjectTree {
     ///
     /// `NotFound` if there is no object graph, as in checkpoints of TensorFlow 1; `Malformed` if it is
     /// no such graph, if it leads to an object that it does not have, if the value of a variable is not
-    /// in the bundle or that of another object too; what [`BundleReader::tensor`] answers.
+    /// in the bundle or that of another object too; `TooLarge` if tensors overlap in their shards so
+    /// much that they take many times as much memory; what [`BundleReader::tensor`] answers.
     pub fn read(bundle: &BundleReader) -> Result<ObjectTree> {
         let graph = read_object_graph(bundle)?;
         let in_graph = |error: Error| {
@@ -58,6 +59,12 @@ impl ObjectTree {
         };
         let mut tree = decode(&graph).map_err(in_graph)?;
         let listing = bundle.entries().collect::<Result<BTreeMap<Key, _>>>()?;
+        let mut total = 0;
+        let mut read = |key: &Key, entry: &BundleEntry| {
+            let tensor = bundle.tensor_of(key, entry)?;
+            bundle.add_to(&mut total, &tensor)?;
+            Ok::<_, Error>(tensor)
+        };
         let mut taken = HashSet::from([CheckpointGraph::KEY.as_bytes()]);
         for object in &mut tree.objects {
             for attribute in &mut object.attributes {
@@ -71,7 +78,7 @@ impl ObjectTree {
                         let error = Error::malformed("two values of objects have this key");
                         return Err(error.for_key(stored).in_file(bundle.index_path()));
                     }
-                    let value = bundle.tensor_of(stored, entry)?;
+                    let value = read(stored, entry)?;
                     attribute.parts.push((ending.into(), Some(value)));
                 }
                 if attribute.parts.is_empty() && *attribute.name == *VARIABLE_VALUE {
@@ -83,8 +90,7 @@ impl ObjectTree {
         }
         for (key, entry) in &listing {
             if !taken.contains(key.as_bytes()) {
-                tree.others
-                    .push((key.clone(), bundle.tensor_of(key, entry)?));
+                tree.others.push((key.clone(), read(key, entry)?));
             }
         }
         tree.index_edges();

@@ -10,11 +10,13 @@ tree.json is {"saves", "objects": [object]}, the root first, then depth first wi
 A value is {"dtype", "shape", "hex"}, of strings {"dtype", "shape", "strings"}. With "saves" the tree is saved as often
 with Checkpoint.save, and written once otherwise.
 
-`make ../vectors/object_trees` gives the stored ones, but for those of Keras, whose names change with its releases.
+`make ../vectors/object_trees` gives the stored ones: without those of Keras, whose names change with its releases, and
+the random ones.
 """
 import collections
 import json
 import os
+import random
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -327,6 +329,57 @@ def deep(v):
     return tf.train.Checkpoint(net=net)
 
 
+def random_tree(seed):
+    def build(v):
+        choose = random.Random(seed)
+        modules, variables, slotted = [tf.Module()], [], []
+
+        def name():
+            return choose.choice(["a", "b", "c", "w", "layer", "x/y", "x.y", ".S", "é", "0", "10"]) + str(choose.randrange(30))
+
+        def some(depth):
+            kind = choose.randrange(12 if depth < 5 else 3)
+            if kind < 3 or not variables:
+                variables.append(v.variable((choose.randrange(4),), choose.choice(["float32", "int64", "string"]), name=name()))
+                if variables[-1].dtype == tf.float32:
+                    slotted.append(variables[-1])
+                return variables[-1]
+            if kind == 3:
+                return choose.choice(variables)
+            if kind == 4:
+                return choose.choice(modules)
+            if kind == 5:
+                return [some(depth + 1) if choose.random() < 0.8 else 5 for _ in range(choose.randrange(4))]
+            if kind == 6:
+                return {name(): some(depth + 1) for _ in range(choose.randrange(4))}
+            if kind == 7:
+                return tuple(some(depth + 1) for _ in range(choose.randrange(1, 4)))
+            if kind == 8:
+                return Point(*(some(depth + 1) for _ in range(3)))
+            modules.append(tf.Module())
+            module = modules[-1]
+            for _ in range(choose.randrange(5)):
+                setattr(module, name(), some(depth + 1))
+            return module
+
+        root = modules[0]
+        for _ in range(8):
+            setattr(root, name(), some(0))
+        tracked = [w for w in slotted if w.ref() in {u.ref() for u in tf.train.TrackableView(root).descendants()
+                                                    if isinstance(u, tf.Variable)}]
+        if tracked:
+            choose.shuffle(tracked)
+            setattr(root, name() + "opt", Slots(v, tracked[:4], choose.sample(["v", "m", "é/.", "a"], 2)))
+        return tf.train.Checkpoint(root=root, extra=some(5)) if choose.random() < 0.5 else tf.train.Checkpoint(**{name(): root})
+
+    build.saves = seed % 3
+    return build
+
+
+for seed in range(1, 31):
+    CASES["random_%d" % seed] = random_tree(seed)
+
+
 def keras_net(v, optimizer):
     import keras
 
@@ -437,7 +490,7 @@ def saved(directory, saves):
 
 def make(out):
     for name, build in CASES.items():
-        if os.path.basename(os.path.normpath(out)) == "object_trees" and name.startswith("keras"):
+        if os.path.basename(os.path.normpath(out)) == "object_trees" and name.startswith(("keras", "random")):
             continue
         directory = os.path.join(out, name)
         os.makedirs(directory, exist_ok=True)
