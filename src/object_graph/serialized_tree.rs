@@ -228,10 +228,11 @@ impl<'t> Numbering<'t> {
     fn push_rest(&mut self) -> Result<()> {
         for (index, object) in self.tree.objects.iter().enumerate() {
             let index = index as u32;
-            if self.number(index) >= 0 {
-                continue;
+            if !object.slots.is_empty() {
+                let slots = || object.slots.iter().collect();
+                self.slots.entry(index).or_insert_with(slots);
             }
-            if !object.is_stored {
+            if self.number(index) < 0 && !object.is_stored {
                 let what = match object.kind {
                     Kind::Variable(_) => "a variable",
                     Kind::List => "a list",
@@ -246,7 +247,6 @@ impl<'t> Numbering<'t> {
                 )));
             }
             self.push(index);
-            self.slots.insert(index, object.slots.iter().collect());
         }
         Ok(())
     }

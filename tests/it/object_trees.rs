@@ -783,3 +783,94 @@ fn a_pile_of_the_same_bytes_is_not_read_without_end() {
         "{error}"
     );
 }
+
+#[test]
+fn a_damaged_graph_is_an_error_or_another_tree() {
+    let theirs = BundleReader::open(vectors().join("momentum/ckpt")).unwrap();
+    let mut bundle = forge::Bundle::default();
+    for (key, tensor) in theirs.read_all().unwrap() {
+        if let Some(bytes) = tensor.bytes() {
+            let dims: Vec<i64> = tensor
+                .shape()
+                .dims()
+                .iter()
+                .map(|&dim| dim as i64)
+                .collect();
+            bundle.dense(&key, tensor.dtype().number().into(), &dims, bytes);
+        }
+    }
+    let graph = ObjectTree::read(&theirs).unwrap();
+    let graph = graph.serialize().unwrap().object_graph().to_vec();
+    bundle.shards.push(Vec::new());
+    bundle.entries.insert(Vec::new(), forge::header(2));
+    let (mut read, mut refused) = (0, 0);
+    for place in 0..graph.len() {
+        for change in [0x01, 0x08, 0x80, 0xff] {
+            let mut damaged = graph.clone();
+            damaged[place] ^= change;
+            if change == 0xff {
+                damaged.truncate(place);
+            }
+            let (payload, crc) = forge::string_payload(&[&damaged]);
+            let entry = forge::Entry {
+                dtype: 7,
+                shard: 1,
+                size: payload.len() as i64,
+                crc,
+                ..Default::default()
+            };
+            bundle.entry(CheckpointGraph::KEY, &entry);
+            bundle.shards[1] = payload;
+            let bundle = BundleReader::open_in(Arc::new(bundle.store()), "b").unwrap();
+            let Ok(tree) = ObjectTree::read(&bundle) else {
+                refused += 1;
+                continue;
+            };
+            // What was read can be written, all of it.
+            let serialized = tree.serialize().unwrap();
+            assert_eq!(serialized.tensors().len() + 1, bundle.entries().count());
+            let again = CheckpointGraph::decode(&serialized.object_graph().to_vec().into());
+            assert_eq!(again.unwrap().len(), tree.len());
+            read += 1;
+        }
+    }
+    assert!(read > 500 && refused > 500, "{read}, {refused}");
+}
+
+#[test]
+fn slots_of_objects_that_nothing_leads_to_stay() {
+    let slot = |variable: i32| trackable_object::SlotVariableReference {
+        original_variable_node_id: 0,
+        slot_name: "m".to_owned(),
+        slot_variable_node_id: variable,
+    };
+    // A slot variable that has slots, and an object apart that has one.
+    let nodes = vec![
+        TrackableObject {
+            slot_variables: vec![slot(1)],
+            ..Default::default()
+        },
+        TrackableObject {
+            slot_variables: vec![slot(2)],
+            ..Default::default()
+        },
+        TrackableObject::default(),
+        TrackableObject {
+            slot_variables: vec![slot(2), slot(1)],
+            ..Default::default()
+        },
+    ];
+    let graph = TrackableObjectGraph { nodes }.encode_to_vec();
+    let tree = read_forged("apart", &graph, &[]).unwrap();
+    let serialized = tree.serialize().unwrap();
+    let graph = TrackableObjectGraph::decode(serialized.object_graph()).unwrap();
+    let slots: Vec<Vec<i32>> = graph
+        .nodes
+        .iter()
+        .map(|node| {
+            let slots = node.slot_variables.iter();
+            slots.map(|slot| slot.slot_variable_node_id).collect()
+        })
+        .collect();
+    assert_eq!(slots, [vec![1], vec![2], vec![], vec![2, 1]]);
+}
