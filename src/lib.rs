@@ -22,7 +22,7 @@
 //! | a model: meta graphs, signatures, graph, assets | [`SavedModel`], [`model`] |
 //! | variables and checkpoints | [`BundleReader`], [`BundleWriter`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
-//! | objects, their names, functions | [`object_graph`] |
+//! | objects, their names, functions; checkpoints of described objects | [`object_graph`] |
 //! | where bytes come from | [`store`] |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
@@ -79,6 +79,7 @@ const _: () = {
     shared::<Error>();
     shared::<object_graph::ObjectGraph>();
     shared::<object_graph::CheckpointGraph>();
+    shared::<object_graph::ObjectTree>();
     shared::<table::Reader>();
     shared::<store::Blob>();
 };

@@ -1,9 +1,10 @@
-use std::io;
+use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 
 use prost::Message;
 
 use crate::error::{Error, Result};
+use crate::store::{PendingFile, platform};
 use crate::{proto, text};
 
 /// The file `checkpoint` in a directory of checkpoints: which there are and which is the latest.
@@ -67,6 +68,58 @@ impl CheckpointState {
         Self::parse(bytes).map(Some).map_err(in_file)
     }
 
+    /// Writes the file `checkpoint` of a directory, in place of one that is there: beside it, synced,
+    /// and then moved.
+    ///
+    /// ```
+    /// use savedmodel::bundle::{CheckpointState, latest_checkpoint};
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("savedmodel-state-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory)?;
+    /// let mut state = CheckpointState::default();
+    /// state.model_checkpoint_path = "ckpt-4".to_owned();
+    /// state.all_model_checkpoint_paths = vec!["ckpt-3".to_owned(), "ckpt-4".to_owned()];
+    /// state.write(&directory)?;
+    /// assert_eq!(latest_checkpoint(&directory)?, Some(directory.join("ckpt-4")));
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Io` and `NotFound` as the system has them.
+    pub fn write(&self, directory: impl AsRef<Path>) -> Result<()> {
+        let path = directory.as_ref().join("checkpoint");
+        let write = || -> io::Result<()> {
+            let mut file = PendingFile::create(&path)?;
+            file.write_all(self.to_text().as_bytes())?;
+            file.file().sync_all()?;
+            file.move_into_place()?;
+            platform::sync_directory(match directory.as_ref() {
+                directory if directory == Path::new("") => Path::new("."),
+                directory => directory,
+            })
+        };
+        write().map_err(|error| Error::from(error).in_file(&path))
+    }
+
+    /// Returns the text of such a file, as Python's `text_format` has it.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let mut put = |name: &str, value: String| text += &format!("{name}: {value}\n");
+        put("model_checkpoint_path", quoted(&self.model_checkpoint_path));
+        for path in &self.all_model_checkpoint_paths {
+            put("all_model_checkpoint_paths", quoted(path));
+        }
+        for timestamp in &self.all_model_checkpoint_timestamps {
+            put("all_model_checkpoint_timestamps", format!("{timestamp:?}"));
+        }
+        if let Some(last) = self.last_preserved_timestamp {
+            put("last_preserved_timestamp", format!("{last:?}"));
+        }
+        text
+    }
+
     /// Reads the text of such a file.
     ///
     /// # Errors
@@ -84,6 +137,22 @@ impl CheckpointState {
             last_preserved_timestamp: Some(last).filter(|&last| last != 0.0),
         })
     }
+}
+
+/// A text in double quotes, with control characters of ASCII as octal numbers.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '\'' | '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted += "\\n",
+            '\r' => quoted += "\\r",
+            '\t' => quoted += "\\t",
+            '\0'..' ' | '\x7f' => quoted += &format!("\\{:03o}", c as u32),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
 }
 
 /// Returns the prefix of the latest checkpoint in a directory, as its `checkpoint` file says;
@@ -146,6 +215,26 @@ mod tests {
             [1785200000.25, 1785200000.0]
         );
         assert_eq!(state.last_preserved_timestamp, Some(1785199999.0));
+    }
+
+    #[test]
+    fn what_is_written_is_what_python_writes() {
+        let mut state = CheckpointState {
+            model_checkpoint_path: "größe 模型'\"\\\n\t\r\u{1}\u{7f}\u{200b}\u{1b}1".to_owned(),
+            all_model_checkpoint_timestamps: vec![1700000000.5, 1700000000.0, 0.1],
+            last_preserved_timestamp: Some(5.0),
+            ..Default::default()
+        };
+        assert_eq!(
+            state.to_text(),
+            "model_checkpoint_path: \"größe 模型\\'\\\"\\\\\\n\\t\\r\\001\\177\u{200b}\\0331\"\n\
+             all_model_checkpoint_timestamps: 1700000000.5\n\
+             all_model_checkpoint_timestamps: 1700000000.0\n\
+             all_model_checkpoint_timestamps: 0.1\n\
+             last_preserved_timestamp: 5.0\n"
+        );
+        state.all_model_checkpoint_timestamps = vec![1e16, 1e-5, f64::MAX];
+        assert_eq!(CheckpointState::parse(state.to_text()).unwrap(), state);
     }
 
     #[test]

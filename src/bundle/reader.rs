@@ -420,8 +420,9 @@ impl BundleReader {
         (end <= span.len()).then(|| span.slice(start..end))
     }
 
-    /// Adds the memory of a tensor to that of all before it.
-    fn add_to(&self, total: &mut u64, tensor: &Tensor) -> Result<()> {
+    /// Adds the memory of a tensor to that of all before it, which must not become many times that of
+    /// the shards.
+    pub(crate) fn add_to(&self, total: &mut u64, tensor: &Tensor) -> Result<()> {
         let ends = tensor
             .strings()
             .or(tensor.opaque())

@@ -93,20 +93,7 @@ impl CheckpointGraph {
     /// `NotFound` if there is none, as in checkpoints of TensorFlow 1; `Malformed` if it is no such
     /// graph; what [`BundleReader::tensor`] answers.
     pub fn read(bundle: &BundleReader) -> Result<CheckpointGraph> {
-        let tensor = bundle.tensor(Self::KEY)?;
-        let graph = match (tensor.dtype(), tensor.strings()) {
-            (DType::STRING, Some(strings)) if strings.len() == 1 => strings.get_shared(0),
-            _ => None,
-        };
-        let Some(graph) = graph else {
-            return Err(Error::malformed(format!(
-                "a checkpoint's object graph is one string, but this is {} {}",
-                tensor.dtype(),
-                tensor.shape()
-            ))
-            .for_key(Self::KEY.as_bytes())
-            .in_file(bundle.index_path()));
-        };
+        let graph = read_object_graph(bundle)?;
         CheckpointGraph::decode(&graph).map_err(|error| {
             let error = error.for_key(Self::KEY.as_bytes());
             error.in_file(bundle.index_path())
@@ -186,6 +173,25 @@ impl CheckpointGraph {
     pub fn slot_variables(&self) -> impl Iterator<Item = CheckpointSlotVariable<'_>> {
         self.objects().flat_map(CheckpointObject::slot_variables)
     }
+}
+
+/// Returns the serialized object graph of a bundle.
+pub(super) fn read_object_graph(bundle: &BundleReader) -> Result<Bytes> {
+    const KEY: &str = CheckpointGraph::KEY;
+    let tensor = bundle.tensor(KEY)?;
+    let graph = match (tensor.dtype(), tensor.strings()) {
+        (DType::STRING, Some(strings)) if strings.len() == 1 => strings.get_shared(0),
+        _ => None,
+    };
+    graph.ok_or_else(|| {
+        Error::malformed(format!(
+            "a checkpoint's object graph is one string, but this is {} {}",
+            tensor.dtype(),
+            tensor.shape()
+        ))
+        .for_key(KEY.as_bytes())
+        .in_file(bundle.index_path())
+    })
 }
 
 impl fmt::Debug for CheckpointGraph {

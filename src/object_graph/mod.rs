@@ -15,6 +15,17 @@
 //! [`CheckpointGraph`]: keys, but no kinds. [`ObjectGraph::with_checkpoint`] matches them by the
 //! names of their edges. A checkpoint outside of a model has the right one alone.
 //!
+//! # Writing
+//!
+//! A checkpoint of TensorFlow 2 is written of an [`ObjectTree`], in which a program describes the
+//! objects. One of TensorFlow 1 needs no objects: its keys are the names of variables.
+//!
+//! | to be read by | write |
+//! |---|---|
+//! | `tf.train.Checkpoint.restore` | [`ObjectTree::save`], [`ObjectTree::write`] |
+//! | `tf.compat.v1.train.Saver.restore`, `init_from_checkpoint` | `bundle.add("layer/kernel", &tensor)?`, and [`add_slice`](crate::BundleWriter::add_slice) for each piece of a partitioned variable |
+//! | both | [`ObjectTree::write_into`] beside the other keys in one [`BundleWriter`](crate::BundleWriter) |
+//!
 //! | part | holds |
 //! |---|---|
 //! | `graph` | [`ObjectGraph`] |
@@ -25,26 +36,44 @@
 //! | `structured_value` | [`StructuredValue`]: types of arguments and results |
 //! | `checkpoint` | [`CheckpointGraph`], and what of it belongs to which object |
 //! | `fault` | [`Fault`]: what keeps TensorFlow from loading the objects |
+//! | `object_tree` | [`ObjectTree`]: objects as a program describes them, to be written |
+//! | `tracking` | what is put into one, and what is refused |
+//! | `described_object` | [`Child`]: an object to be, and how it is kept |
+//! | `described_variable` | [`DescribedVariable`]: a variable to be |
+//! | `stored_tree` | an [`ObjectTree`] of a checkpoint that is there |
+//! | `serialized_tree` | [`SerializedTree`]: numbers, keys, and the message |
+//! | `saved_tree` | a checkpoint of its own, numbered as `tf.train.Checkpoint.save` does |
 
 mod checkpoint;
+mod described_object;
+mod described_variable;
 mod fault;
 mod function;
 mod graph;
 mod object;
+mod object_tree;
 mod path;
+mod saved_tree;
+mod serialized_tree;
+mod stored_tree;
 mod structured_value;
+mod tracking;
 mod variable;
 
 pub use checkpoint::{
     CheckpointAttribute, CheckpointGraph, CheckpointObject, CheckpointSlotVariable,
 };
+pub use described_object::Child;
+pub use described_variable::DescribedVariable;
 pub use fault::{Fault, FaultKind};
 pub use function::{
     BareConcreteFunction, ConcreteFunction, FullArgSpec, Function, FunctionSpec, JitCompile,
 };
 pub use graph::ObjectGraph;
 pub use object::{Object, ObjectKind, Saveable, UserObject};
+pub use object_tree::{ObjectTree, Trackable};
 pub use path::ObjectPath;
+pub use serialized_tree::SerializedTree;
 pub use structured_value::{
     BoundedTensorSpec, NamedTuple, StructuredValue, TensorSpec, TypeSpec, TypeSpecClass,
 };

@@ -234,21 +234,15 @@ impl Tree {
 
     /// Finds an object by a path of any form that [`ObjectPath`] describes.
     pub(super) fn find(&self, path: &str) -> Result<usize> {
-        if let Some((path, _)) = path.split_once(ATTRIBUTES) {
-            return self.find_key(path);
-        }
-        match has_bare_slash(path) {
-            true => self.find_key(path),
-            false => self.follow(path, split_python(path)?.into_iter()),
-        }
+        self.follow(path, split_path(path)?)
     }
 
     /// Finds an object by a path as it begins the keys of a bundle.
     pub(super) fn find_key(&self, path: &str) -> Result<usize> {
-        self.follow(path, split_key(path).into_iter())
+        self.follow(path, split_key(path))
     }
 
-    fn follow(&self, path: &str, names: impl Iterator<Item = String>) -> Result<usize> {
+    fn follow(&self, path: &str, names: Vec<String>) -> Result<usize> {
         let mut id = 0;
         for name in names {
             id = match self.child(id, &name)? {
@@ -260,25 +254,36 @@ impl Tree {
     }
 
     fn no_such_child(&self, path: &str, id: usize, name: &str) -> Error {
-        const SHOWN: usize = 8;
-        let children = &self.nodes[id].children;
-        let mut has = match children.len() {
-            0 => "has no children".to_owned(),
-            _ => "has".to_owned(),
-        };
-        for (index, child) in children.iter().take(SHOWN).enumerate() {
-            let separator = if index == 0 { " " } else { ", " };
-            has += &format!("{separator}`{}`", Printable(&*child.local_name));
-        }
-        if children.len() > SHOWN {
-            has += " and others";
-        }
-        Error::not_found(format!(
-            "object `{}`: `{}` of object {id} ({has})",
-            Printable(path),
-            Printable(name),
-        ))
+        let children = self.nodes[id].children.iter();
+        no_such_child(path, id, name, children.map(|child| &*child.local_name))
     }
+}
+
+/// Returns the error for a path that ends before its time, at object `id`, which has `children`.
+pub(super) fn no_such_child<'a>(
+    path: &str,
+    id: usize,
+    name: &str,
+    children: impl ExactSizeIterator<Item = &'a str>,
+) -> Error {
+    const SHOWN: usize = 8;
+    let count = children.len();
+    let mut has = match count {
+        0 => "has no children".to_owned(),
+        _ => "has".to_owned(),
+    };
+    for (index, child) in children.take(SHOWN).enumerate() {
+        let separator = if index == 0 { " " } else { ", " };
+        has += &format!("{separator}`{}`", Printable(child));
+    }
+    if count > SHOWN {
+        has += " and others";
+    }
+    Error::not_found(format!(
+        "object `{}`: `{}` of object {id} ({has})",
+        Printable(path),
+        Printable(name),
+    ))
 }
 
 /// A name of an object: the names of the edges that lead to it from the root.
@@ -410,6 +415,17 @@ fn is_identifier(name: &str) -> bool {
 /// `escape_local_name` in `tensorflow/python/trackable/trackable_utils.py`.
 pub(super) fn escape_local_name(name: &str) -> String {
     name.replace('.', "..").replace('/', ".S")
+}
+
+/// Splits a path of any form that [`ObjectPath`] describes into names.
+pub(super) fn split_path(path: &str) -> Result<Vec<String>> {
+    if let Some((path, _)) = path.split_once(ATTRIBUTES) {
+        return Ok(split_key(path));
+    }
+    match has_bare_slash(path) {
+        true => Ok(split_key(path)),
+        false => split_python(path),
+    }
 }
 
 fn split_key(path: &str) -> Vec<String> {

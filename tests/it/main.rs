@@ -14,6 +14,7 @@ mod interop;
 mod layers;
 mod model;
 mod object_graph;
+mod object_trees;
 mod op_facts;
 mod proto;
 mod records;
