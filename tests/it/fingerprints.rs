@@ -13,7 +13,9 @@ use savedmodel::wire::{Canonical, MapOrder, means_the_same};
 use savedmodel::{ErrorKind, Fingerprint};
 use serde_json::Value;
 
+use crate::answers::unhex;
 use crate::fixtures::{assert_none, files_below};
+use crate::tensorflow;
 
 fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
@@ -266,4 +268,106 @@ fn a_model_encoded_again_has_the_bytes_that_tensorflow_wrote() {
         let python = Canonical::new(&bytes, "tensorflow.SavedModel", MapOrder::Python).unwrap();
         assert_eq!(python.to_vec(), bytes, "{name}");
     }
+}
+
+const SEED: &str = "SAVEDMODEL_TF_SEED";
+
+/// What `dump_fingerprints.py` prints; `None` where there is no TensorFlow.
+fn tensorflow(arguments: &[&str]) -> Option<Value> {
+    let arguments: Vec<&Path> = arguments.iter().map(Path::new).collect();
+    let printed = tensorflow::run("dump_fingerprints.py", &arguments)?;
+    Some(serde_json::from_slice(&printed).unwrap())
+}
+
+fn seed() -> String {
+    std::env::var(SEED).unwrap_or_else(|_| "1".to_owned())
+}
+
+#[test]
+fn interop_hashes_are_those_of_tensorflow_for_every_length() {
+    let Some(rows) = tensorflow(&["hashes", &seed()]) else {
+        return;
+    };
+    let rows = rows.as_array().unwrap();
+    assert!(rows.len() > 1070);
+    for row in rows {
+        let bytes = unhex(&row["data_hex"]);
+        assert_eq!(
+            fingerprint64(&bytes),
+            number(&row["hash"]),
+            "{} bytes",
+            bytes.len()
+        );
+        let mut hasher = Fingerprint64::new();
+        bytes.chunks(101).for_each(|chunk| hasher.update(chunk));
+        assert_eq!(
+            hasher.finish(),
+            number(&row["hash"]),
+            "{} bytes in pieces",
+            bytes.len()
+        );
+    }
+}
+
+#[test]
+fn interop_every_model_has_the_fingerprint_tensorflow_computes_now() {
+    let root = tests();
+    let Some(rows) = tensorflow(&["models", root.to_str().unwrap()]) else {
+        return;
+    };
+    let mut faults = Vec::new();
+    let mut equal = 0;
+    for (name, row) in rows.as_object().unwrap() {
+        let computed = Fingerprint::compute(root.join(name));
+        match (row["tensorflow"].as_str().unwrap(), computed) {
+            ("ok", Ok(computed)) => {
+                assert_eq!(computed.producer, row["producer"], "{name}");
+                faults.extend(difference(name, &computed, row));
+                equal += 1;
+            }
+            ("ok", Err(error)) => faults.push(format!("{name}: {error}")),
+            (answer, Ok(_)) => faults.push(format!("{name}: TensorFlow says {answer}")),
+            (_, Err(_)) => {}
+        }
+    }
+    assert_none(&faults);
+    assert!(equal >= 55, "{equal}");
+}
+
+#[test]
+fn interop_hostile_models_have_the_hashes_of_tensorflow_or_no_more_than_it() {
+    let directory = vectors();
+    let Some(rows) = tensorflow(&["random", &seed(), "700", directory.to_str().unwrap()]) else {
+        return;
+    };
+    let mut faults = Vec::new();
+    let mut answers = BTreeMap::<&str, usize>::new();
+    for row in rows.as_array().unwrap() {
+        let bytes = unhex(&row["data_hex"]);
+        let name = row["data_hex"].as_str().unwrap();
+        let computed = Fingerprint::of(&bytes, FingerprintRelease::V2_14);
+        let answer = row["tensorflow"].as_str().unwrap();
+        *answers.entry(answer).or_default() += 1;
+        match (answer, computed) {
+            ("ok", Ok(_)) => {
+                let mut stored = Fingerprint::default();
+                stored.producer = 4;
+                stored.saved_model_checksum = number(&row["saved_model_checksum"]);
+                stored.graph_def_program_hash = number(&row["graph_def_program_hash"]);
+                stored.signature_def_hash = number(&row["signature_def_hash"]);
+                stored.saved_object_graph_hash = number(&row["saved_object_graph_hash"]);
+                let store: MemoryStore = [("saved_model.pb", bytes)].into_iter().collect();
+                // What TensorFlow hashes at random cannot be compared, and is said to be so.
+                let compared = stored.compare_in(&store, "").unwrap();
+                if !compared.is_verified() {
+                    faults.push(format!("{name}: {compared:?}"));
+                }
+            }
+            ("ok", Err(error)) => faults.push(format!("{name}: {error}")),
+            (answer, Ok(_)) => faults.push(format!("{name}: TensorFlow says {answer}")),
+            (_, Err(_)) => {}
+        }
+    }
+    assert_none(&faults);
+    assert!(answers["ok"] > 300, "{answers:?}");
 }

@@ -8,7 +8,7 @@ use super::scalar::{
     write_packed,
 };
 use super::scan::{Form, form};
-use super::{ENTRY_LEVELS, MAX_DEPTH, MapOrder};
+use super::{MAX_DEPTH, MapOrder};
 use crate::error::{Error, Result};
 use crate::wire::descriptor::{Field, Message, Rule};
 use crate::wire::varint;
@@ -130,7 +130,7 @@ impl<'a> Encoder<'a> {
             };
             let slot = self.rope.reserve(2);
             let outcome = match inner.is_map_entry {
-                true => self.whole_entry(raw.body(), inner, depth + ENTRY_LEVELS)?,
+                true => self.whole_entry(raw.body(), inner, depth + 1)?,
                 false => self.message(&[raw.body()], inner, depth + 1)?,
             };
             let Outcome::Made(inner_len) = outcome else {
@@ -417,9 +417,8 @@ impl<'a> Encoder<'a> {
         inner: &'static Message,
         depth: usize,
     ) -> Result<u64> {
-        let levels = if inner.is_map_entry { ENTRY_LEVELS } else { 1 };
         let slot = self.rope.reserve(1);
-        match self.message(parts, inner, depth + levels)? {
+        match self.message(parts, inner, depth + 1)? {
             Outcome::Made(len) => Ok(self.rope.set_header(slot, number, len) + len),
             Outcome::Same => match raw {
                 Some(raw) if raw.minimal => {
@@ -540,7 +539,7 @@ impl<'a> Encoder<'a> {
             let is_overwritten =
                 next.is_some_and(|next| compare(space, order, key, next.key).is_eq());
             if is_overwritten {
-                self.check(raw.body(), entry, depth + ENTRY_LEVELS)?;
+                self.check(raw.body(), entry, depth + 1)?;
                 continue;
             }
             let whole = self.whole_child(number, &raw, entry, depth)?;
@@ -566,7 +565,7 @@ impl<'a> Encoder<'a> {
         }
         let slot = self.rope.reserve(1);
         Ok(Some(
-            match self.whole_entry(raw.body(), entry, depth + ENTRY_LEVELS)? {
+            match self.whole_entry(raw.body(), entry, depth + 1)? {
                 Outcome::Made(len) => self.rope.set_header(slot, number, len) + len,
                 Outcome::Same => {
                     self.rope.truncate(slot);

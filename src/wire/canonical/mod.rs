@@ -17,10 +17,8 @@ pub(crate) use rope::{Space, Span};
 use super::descriptor::Message;
 use crate::error::{Error, Result};
 
-/// How deep messages may nest: readers of the binary format stop there.
+/// How deep messages may nest, entries of maps included: readers of the binary format stop there.
 const MAX_DEPTH: usize = 100;
-/// How many levels a map entry counts, without its value.
-const ENTRY_LEVELS: usize = 0;
 
 /// In which order the entries of maps are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
