@@ -27,26 +27,35 @@ HASHES = ('saved_model_checksum', 'graph_def_program_hash', 'signature_def_hash'
 
 
 def compute(directory):
-  """What TensorFlow computes of a directory, in a process of its own."""
-  source, sink = os.pipe()
-  child = os.fork()
-  if child == 0:
-    os.close(source)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    try:
-      stored = fingerprint_pb2.FingerprintDef.FromString(
-          fingerprinting.CreateFingerprintDef(directory))
-      row = {name: str(getattr(stored, name)) for name in HASHES}
-      row.update(tensorflow='ok', producer=stored.version.producer)
-    except Exception:
-      row = {'tensorflow': 'error'}
-    os.write(sink, json.dumps(row).encode())
-    os._exit(0)
-  os.close(sink)
-  with os.fdopen(source, 'rb') as pipe:
-    answer = pipe.read()
-  os.waitpid(child, 0)
-  return json.loads(answer) if answer else {'tensorflow': 'crash'}
+  try:
+    stored = fingerprint_pb2.FingerprintDef.FromString(
+        fingerprinting.CreateFingerprintDef(directory))
+  except Exception:
+    return {'tensorflow': 'error'}
+  row = {name: str(getattr(stored, name)) for name in HASHES}
+  row.update(tensorflow='ok', producer=stored.version.producer)
+  return row
+
+
+def compute_all(directories):
+  """What TensorFlow computes of each directory. A process goes on until one ends it."""
+  rows = []
+  while len(rows) < len(directories):
+    source, sink = os.pipe()
+    child = os.fork()
+    if child == 0:
+      os.close(source)
+      os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+      for directory in directories[len(rows):]:
+        os.write(sink, json.dumps(compute(directory)).encode() + b'\n')
+      os._exit(0)
+    os.close(sink)
+    with os.fdopen(source, 'rb') as pipe:
+      rows += [json.loads(line) for line in pipe]
+    _, status = os.waitpid(child, 0)
+    if status:
+      rows.append({'tensorflow': 'crash'})
+  return rows
 
 
 def hashes(seed):
@@ -63,12 +72,10 @@ def hashes(seed):
 
 
 def models(roots):
-  rows = {}
-  for root in roots:
-    for directory, _, files in sorted(os.walk(root)):
-      if 'saved_model.pb' in files:
-        rows[os.path.relpath(directory, root)] = compute(directory)
-  return rows
+  found = [(root, directory) for root in roots
+           for directory, _, files in sorted(os.walk(root)) if 'saved_model.pb' in files]
+  rows = compute_all([directory for _, directory in found])
+  return {os.path.relpath(directory, root): row for (root, directory), row in zip(found, rows)}
 
 
 def varint(value, extra=0):
@@ -247,13 +254,16 @@ def nested():
     yield in_model(2, 2, 1, data=in_model(5, data=b'\x0a\x01a' + wrap(depth, 2, 2, 10)))
 
 
-def rows_of(data):
-  with tempfile.TemporaryDirectory() as directory:
-    with open(os.path.join(directory, 'saved_model.pb'), 'wb') as file:
-      file.write(data)
-    row = compute(directory)
-  row['data_hex'] = data.hex()
-  return row
+def rows_of(all_data):
+  with tempfile.TemporaryDirectory() as root:
+    directories = []
+    for data in all_data:
+      directories.append(os.path.join(root, str(len(directories))))
+      os.mkdir(directories[-1])
+      with open(os.path.join(directories[-1], 'saved_model.pb'), 'wb') as file:
+        file.write(data)
+    rows = compute_all(directories)
+  return [dict(row, data_hex=data.hex()) for data, row in zip(all_data, rows)]
 
 
 def random_models(seed, count, root):
@@ -270,9 +280,8 @@ def random_models(seed, count, root):
         except (ValueError, IndexError):
           continue
         seeds.append(data)
-  rows = [rows_of(data) for data in nested()]
-  rows += [rows_of(mutate(generator.choice(seeds), generator)) for _ in range(count)]
-  return rows
+  mutated = [mutate(generator.choice(seeds), generator) for _ in range(count)]
+  return rows_of(list(nested()) + mutated)
 
 
 def main():
