@@ -23,6 +23,7 @@
 //! | variables and checkpoints | [`BundleReader`], [`BundleWriter`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | objects, their names, functions; checkpoints of described objects | [`object_graph`] |
+//! | a model's identity: hashes of its parts | [`Fingerprint`], [`mod@fingerprint`] |
 //! | where bytes come from | [`store`] |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
@@ -42,6 +43,7 @@
 pub mod bundle;
 mod error;
 pub mod example;
+pub mod fingerprint;
 pub mod model;
 pub mod object_graph;
 pub mod op;
@@ -55,6 +57,7 @@ pub mod wire;
 
 pub use bundle::{BundleEntry, BundleReader, BundleWriter};
 pub use error::{Error, ErrorKind, Result};
+pub use fingerprint::Fingerprint;
 pub use model::{MetaGraph, SavedModel, Signature, TensorInfo};
 pub use prost::bytes::Bytes;
 pub use tensor::{

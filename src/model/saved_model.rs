@@ -11,9 +11,10 @@ use super::meta_graph::MetaGraph;
 use super::view::{Source, View};
 use crate::bundle::{BundleOptions, BundleReader, Checksums};
 use crate::error::{Error, Printable, Result};
+use crate::fingerprint::Fingerprint;
 use crate::object_graph::ObjectGraph;
+use crate::proto;
 use crate::proto::keras::SavedMetadata;
-use crate::proto::{self, FingerprintDef};
 use crate::store::{LocalStore, Mapping, Store};
 
 /// The fields of `SavedModel`.
@@ -312,13 +313,14 @@ impl SavedModel {
         self.has_file(&format!("{VARIABLES}.index"))
     }
 
-    /// Returns the hashes in `fingerprint.pb` as they are stored; nothing is computed.
+    /// Returns what `fingerprint.pb` says, as it is stored; `None` without the file. Nothing is
+    /// computed: [`Fingerprint::verify`] does that.
     ///
     /// # Errors
     ///
     /// `Malformed` if the file is damaged, `Io`.
-    pub fn fingerprint(&self) -> Result<Option<FingerprintDef>> {
-        self.message("fingerprint.pb")
+    pub fn fingerprint(&self) -> Result<Option<Fingerprint>> {
+        Fingerprint::read_in(&*self.store, &self.directory)
     }
 
     /// Returns what Keras 2 wrote of itself into `keras_metadata.pb`.

@@ -1,8 +1,8 @@
-use super::descriptor::{Enum, Field, Kind, Message, Rule};
 use super::encoder::{Encoder, Scalar};
 use super::fault::{Fault, excerpt};
 use super::lexer::{self, Lexer, Token, TokenKind};
 use crate::error::{Error, Result};
+use crate::wire::descriptor::{Enum, Field, Kind, Message, Rule};
 
 /// How deep messages may nest. Readers of the binary format stop there.
 const MAX_DEPTH: usize = 100;

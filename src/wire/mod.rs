@@ -23,10 +23,13 @@
 //! # Ok::<(), savedmodel::Error>(())
 //! ```
 
+pub(crate) mod canonical;
 pub(crate) mod crc;
+pub(crate) mod descriptor;
 pub(crate) mod merged;
 mod message;
 pub(crate) mod ordered_code;
 pub(crate) mod varint;
 
+pub use canonical::{Canonical, MapOrder, means_the_same};
 pub use message::{Field, Fields, Message, Value};

@@ -5,6 +5,7 @@ mod answers;
 mod cli;
 mod corrupt;
 mod examples;
+mod fingerprints;
 mod fixtures;
 mod forge;
 #[cfg(feature = "cli")]

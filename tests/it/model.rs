@@ -65,7 +65,7 @@ fn describe(model: &SavedModel) -> Value {
         json!({
             "saved_model_checksum": stored.saved_model_checksum.to_string(),
             "uuid": stored.uuid,
-            "producer": stored.version.unwrap_or_default().producer,
+            "producer": stored.producer,
         })
     });
     let graphs: Vec<Value> = model
