@@ -1,11 +1,14 @@
 //! The schema as static tables, which `build.rs` writes from `protos/`.
 
 /// A message type of the schema.
+#[derive(Debug)]
 pub(super) struct Message {
     /// The full name: `tensorflow.NodeDef`, `tensorflow.NodeDef.AttrEntry`.
     pub(super) name: &'static str,
     /// Whether it is the entry of a map, made from `map<K, V>`: key 1, value 2.
     pub(super) is_map_entry: bool,
+    /// Whether its strings must be UTF-8: those of proto2 need not.
+    pub(super) needs_utf8: bool,
     /// Ascending by number.
     pub(super) fields: &'static [Field],
     /// Indices into `fields`, ascending by name.
@@ -15,6 +18,7 @@ pub(super) struct Message {
 }
 
 /// A field of a message type.
+#[derive(Debug)]
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) number: u32,
@@ -66,6 +70,8 @@ pub(super) struct Enum {
     pub(super) name: &'static str,
     /// Ascending by name.
     values: &'static [(&'static str, i32)],
+    /// Indices into `values`, ascending by number.
+    by_number: &'static [u16],
 }
 
 include!(concat!(env!("OUT_DIR"), "/descriptor_tables.rs"));
@@ -86,6 +92,22 @@ impl Message {
             .ok()?;
         let index = usize::from(self.by_name[found]);
         Some((index, &self.fields[index]))
+    }
+
+    /// Finds a field by its number; returns its index in `fields`. `guess` is tried first.
+    #[inline]
+    pub(super) fn field_numbered(&self, number: u32, guess: usize) -> Option<usize> {
+        if self
+            .fields
+            .get(guess)
+            .is_some_and(|field| field.number == number)
+        {
+            return Some(guess);
+        }
+        let found = self
+            .fields
+            .binary_search_by(|field| field.number.cmp(&number));
+        found.ok()
     }
 }
 
@@ -111,6 +133,14 @@ impl Enum {
         let found = self.values.binary_search_by(|value| value.0.cmp(name));
         found.ok().map(|i| self.values[i].1)
     }
+
+    /// Finds the name of a number; where it has several, the one declared first.
+    pub(super) fn name_of(&self, number: i32) -> Option<&'static str> {
+        let value = |i: &u16| self.values[usize::from(*i)];
+        let first = self.by_number.partition_point(|i| value(i).1 < number);
+        let (name, found) = value(self.by_number.get(first)?);
+        (found == number).then_some(name)
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +158,9 @@ mod tests {
         }
         for kind in ENUMS {
             assert!(kind.values.is_sorted_by(|a, b| a.0 < b.0), "{}", kind.name);
+            for (name, number) in kind.values {
+                assert_eq!(kind.name_of(*number), Some(*name), "{}", kind.name);
+            }
         }
     }
 
@@ -152,11 +185,22 @@ mod tests {
         let trace = Message::named("tensorflow.GraphDebugInfo.FileLineCol").unwrap();
         let line = trace.field_named("line").unwrap().1;
         assert_eq!(line.rule, Rule::Explicit, "proto2");
+        assert!(
+            node.needs_utf8
+                && !Message::named("tensorflow.GraphDebugInfo")
+                    .unwrap()
+                    .needs_utf8
+        );
         assert!(Message::named("tensorflow.Node").is_none());
         assert!(node.field_named("attrs").is_none());
         let Kind::Enum(kind) = value.field_named("type").unwrap().1.kind else {
             panic!("an enum");
         };
         assert_eq!(Enum::at(kind).number("DT_FLOAT"), Some(1));
+        assert_eq!(Enum::at(kind).name_of(1), Some("DT_FLOAT"));
+        assert_eq!(Enum::at(kind).name_of(99), None);
+        assert_eq!(node.field_numbered(5, 0), Some(4));
+        assert_eq!(node.field_numbered(5, 4), Some(4));
+        assert_eq!(node.field_numbered(99, 4), None);
     }
 }

@@ -15,6 +15,7 @@ mod layers;
 mod model;
 mod object_graph;
 mod op_facts;
+mod printing;
 mod proto;
 mod records;
 mod tensor_protos;
