@@ -118,7 +118,7 @@ fn make_fields_explicit(entry: &mut DescriptorProto) {
     }
 }
 
-/// All messages and enums by full name, for the tables `src/text/descriptor.rs` includes.
+/// All messages and enums by full name, for the tables `src/wire/descriptor.rs` includes.
 struct Schema<'a> {
     messages: Vec<(String, &'a DescriptorProto, Syntax)>,
     enums: Vec<(String, &'a EnumDescriptorProto)>,
@@ -225,9 +225,10 @@ fn write_message(
         .collect();
     let is_map_entry = message.options.as_ref().is_some_and(|o| o.map_entry());
 
-    let needs_utf8 = syntax == Syntax::Proto3;
+    // C++ lets strings of the older syntax hold any bytes.
+    let checks_utf8 = syntax == Syntax::Proto3;
     write!(out, "Message{{name:{name:?},is_map_entry:{is_map_entry},")?;
-    write!(out, "needs_utf8:{needs_utf8},")?;
+    write!(out, "checks_utf8:{checks_utf8},")?;
     write!(out, "by_name:&{by_name:?},oneofs:&{oneofs:?},fields:&[")?;
     for field in fields {
         let whose = format!("{name}.{}", field.name());

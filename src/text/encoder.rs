@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use super::descriptor::{Field, Kind, Message, Rule};
+use crate::wire::descriptor::{Field, Kind, Message, Rule};
 use crate::wire::{self, varint};
 
 /// Writes messages as C++ serializes them, whatever the order their fields come in: ascending by

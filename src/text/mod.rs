@@ -14,7 +14,6 @@
 //! # Ok::<(), savedmodel::Error>(())
 //! ```
 
-mod descriptor;
 mod encoder;
 mod fault;
 mod lexer;

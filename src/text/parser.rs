@@ -1,9 +1,9 @@
 use super::MAX_DEPTH;
-use super::descriptor::{Enum, Field, Kind, Message, Rule};
 use super::encoder::{Encoder, Scalar};
 use super::fault::{Fault, excerpt};
 use super::lexer::{self, Lexer, Token, TokenKind};
 use crate::error::{Error, Result};
+use crate::wire::descriptor::{Enum, Field, Kind, Message, Rule};
 
 const ANY: &str = "google.protobuf.Any";
 
@@ -336,11 +336,11 @@ impl<'a> Parser<'a> {
     fn scalar(&mut self, field: &'static Field) -> Result<bool, Fault> {
         let scalar = match field.kind {
             Kind::String | Kind::Bytes => {
-                let needs_utf8 = self
+                let checks_utf8 = self
                     .levels
                     .last()
-                    .is_none_or(|level| level.message.needs_utf8);
-                self.read_string(needs_utf8 && field.kind == Kind::String)?;
+                    .is_none_or(|level| level.message.checks_utf8);
+                self.read_string(checks_utf8 && field.kind == Kind::String)?;
                 Scalar::Bytes(&self.string)
             }
             Kind::Int32 => Scalar::Varint(self.signed(i32::MAX as u64)? as u64),

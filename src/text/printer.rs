@@ -2,10 +2,10 @@ use std::cmp::Ordering;
 use std::io::Write;
 
 use super::MAX_DEPTH;
-use super::descriptor::{Enum, Field, Kind, Message, Rule};
 use super::fault::excerpt;
 use super::number::{write_double, write_float, write_integer};
 use crate::error::{Error, Result};
+use crate::wire::descriptor::{Enum, Field, Kind, Message, Rule};
 use crate::wire::{self, Value, varint};
 
 /// Prints an encoded message of the type `message`, as `tensorflow.SavedModel`, as text.
@@ -488,7 +488,7 @@ impl<'a, W: Write> Printing<'a, W> {
                     self.out.push(byte);
                 }
             }
-            if !chunk.invalid().is_empty() && self.innermost().needs_utf8 {
+            if !chunk.invalid().is_empty() && self.innermost().checks_utf8 {
                 let what = format!("string `{}` is not UTF-8", self.path_of(field));
                 return Err(Error::malformed(what).at(offset));
             }

@@ -24,6 +24,7 @@
 //! ```
 
 pub(crate) mod crc;
+pub(crate) mod descriptor;
 pub(crate) mod merged;
 mod message;
 pub(crate) mod ordered_code;

@@ -2,36 +2,36 @@
 
 /// A message type of the schema.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// The full name: `tensorflow.NodeDef`, `tensorflow.NodeDef.AttrEntry`.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Whether it is the entry of a map, made from `map<K, V>`: key 1, value 2.
-    pub(super) is_map_entry: bool,
-    /// Whether its strings must be UTF-8: those of proto2 need not.
-    pub(super) needs_utf8: bool,
+    pub(crate) is_map_entry: bool,
+    /// Whether a string in it that is not UTF-8 makes the whole message unreadable.
+    pub(crate) checks_utf8: bool,
     /// Ascending by number.
-    pub(super) fields: &'static [Field],
+    pub(crate) fields: &'static [Field],
     /// Indices into `fields`, ascending by name.
     by_name: &'static [u16],
     /// The names that [`Field::oneof`] points to.
-    pub(super) oneofs: &'static [&'static str],
+    pub(crate) oneofs: &'static [&'static str],
 }
 
 /// A field of a message type.
 #[derive(Debug)]
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) number: u32,
-    pub(super) kind: Kind,
-    pub(super) rule: Rule,
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) number: u32,
+    pub(crate) kind: Kind,
+    pub(crate) rule: Rule,
     /// The oneof it is a member of, as an index into [`Message::oneofs`].
-    pub(super) oneof: Option<u8>,
+    pub(crate) oneof: Option<u8>,
 }
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[expect(dead_code, reason = "the schema does not use every scalar type")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Double,
     Float,
     Int64,
@@ -55,7 +55,7 @@ pub(super) enum Kind {
 
 /// How often a field may stand in a message, and whether its default value is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Rule {
+pub(crate) enum Rule {
     /// Once; the default value is the same as none.
     Implicit,
     /// Once; set to its default value is different from not set.
@@ -66,8 +66,8 @@ pub(super) enum Rule {
 }
 
 /// An enum of the schema. All are open: numbers without a name are values too.
-pub(super) struct Enum {
-    pub(super) name: &'static str,
+pub(crate) struct Enum {
+    pub(crate) name: &'static str,
     /// Ascending by name.
     values: &'static [(&'static str, i32)],
     /// Indices into `values`, ascending by number.
@@ -78,14 +78,28 @@ include!(concat!(env!("OUT_DIR"), "/descriptor_tables.rs"));
 
 impl Message {
     /// Finds a message type by its full name.
-    pub(super) fn named(name: &str) -> Option<&'static Message> {
+    pub(crate) fn named(name: &str) -> Option<&'static Message> {
         let found = MESSAGES.binary_search_by(|message| message.name.cmp(name));
         found.ok().map(|i| &MESSAGES[i])
     }
 
+    /// Finds a field by its number.
+    #[inline]
+    pub(crate) fn field(&self, number: u32) -> Option<&'static Field> {
+        // Most messages number their fields from 1 without a gap.
+        let guess = self.fields.get(number.wrapping_sub(1) as usize);
+        if let Some(field) = guess.filter(|field| field.number == number) {
+            return Some(field);
+        }
+        let found = self
+            .fields
+            .binary_search_by(|field| field.number.cmp(&number));
+        found.ok().and_then(|i| self.fields.get(i))
+    }
+
     /// Finds a field by its name; returns its index in `fields` too.
     #[inline]
-    pub(super) fn field_named(&self, name: &str) -> Option<(usize, &'static Field)> {
+    pub(crate) fn field_named(&self, name: &str) -> Option<(usize, &'static Field)> {
         let found = self
             .by_name
             .binary_search_by(|&i| self.fields[usize::from(i)].name.cmp(name))
@@ -96,7 +110,7 @@ impl Message {
 
     /// Finds a field by its number; returns its index in `fields`. `guess` is tried first.
     #[inline]
-    pub(super) fn field_numbered(&self, number: u32, guess: usize) -> Option<usize> {
+    pub(crate) fn field_numbered(&self, number: u32, guess: usize) -> Option<usize> {
         if self
             .fields
             .get(guess)
@@ -114,7 +128,7 @@ impl Message {
 impl Kind {
     /// The type of a message field.
     #[inline]
-    pub(super) fn message(self) -> Option<&'static Message> {
+    pub(crate) fn message(self) -> Option<&'static Message> {
         match self {
             Kind::Message(index) => MESSAGES.get(usize::from(index)),
             _ => None,
@@ -124,18 +138,18 @@ impl Kind {
 
 impl Enum {
     /// The enum of that index.
-    pub(super) fn at(index: u16) -> &'static Enum {
+    pub(crate) fn at(index: u16) -> &'static Enum {
         &ENUMS[usize::from(index)]
     }
 
     /// Finds the number of a value by its name.
-    pub(super) fn number(&self, name: &str) -> Option<i32> {
+    pub(crate) fn number(&self, name: &str) -> Option<i32> {
         let found = self.values.binary_search_by(|value| value.0.cmp(name));
         found.ok().map(|i| self.values[i].1)
     }
 
     /// Finds the name of a number; where it has several, the one declared first.
-    pub(super) fn name_of(&self, number: i32) -> Option<&'static str> {
+    pub(crate) fn name_of(&self, number: i32) -> Option<&'static str> {
         let value = |i: &u16| self.values[usize::from(*i)];
         let first = self.by_number.partition_point(|i| value(i).1 < number);
         let (name, found) = value(self.by_number.get(first)?);
@@ -154,6 +168,7 @@ mod tests {
             assert!(message.fields.is_sorted_by(|a, b| a.number < b.number));
             for (index, field) in message.fields.iter().enumerate() {
                 assert_eq!(message.field_named(field.name).unwrap().0, index);
+                assert_eq!(message.field(field.number).unwrap().name, field.name);
             }
         }
         for kind in ENUMS {
@@ -185,12 +200,8 @@ mod tests {
         let trace = Message::named("tensorflow.GraphDebugInfo.FileLineCol").unwrap();
         let line = trace.field_named("line").unwrap().1;
         assert_eq!(line.rule, Rule::Explicit, "proto2");
-        assert!(
-            node.needs_utf8
-                && !Message::named("tensorflow.GraphDebugInfo")
-                    .unwrap()
-                    .needs_utf8
-        );
+        assert!(!trace.checks_utf8 && node.checks_utf8);
+        assert!(node.field(0).is_none() && node.field(99).is_none());
         assert!(Message::named("tensorflow.Node").is_none());
         assert!(node.field_named("attrs").is_none());
         let Kind::Enum(kind) = value.field_named("type").unwrap().1.kind else {
