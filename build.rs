@@ -285,9 +285,18 @@ fn index(
 }
 
 fn write_enum(out: &mut String, name: &str, kind: &EnumDescriptorProto) -> fmt::Result {
-    let mut values: Vec<_> = kind.value.iter().map(|v| (v.name(), v.number())).collect();
-    values.sort();
-    writeln!(out, "Enum{{name:{name:?},values:&{values:?}}},")
+    let mut values: Vec<_> = kind.value.iter().enumerate().collect();
+    values.sort_by_key(|(_, value)| value.name());
+    let mut by_number: Vec<_> = (0..values.len()).collect();
+    by_number.sort_by_key(|&i| (values[i].1.number(), values[i].0));
+    let values: Vec<_> = values
+        .iter()
+        .map(|(_, value)| (value.name(), value.number()))
+        .collect();
+    writeln!(
+        out,
+        "Enum{{name:{name:?},values:&{values:?},by_number:&{by_number:?}}},"
+    )
 }
 
 fn unsupported(whose: &str, what: &str) -> Box<dyn Error> {

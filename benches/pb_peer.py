@@ -1,6 +1,8 @@
 """The side of TensorFlow's Python parser: one command per line in, one JSON object per line out.
 
   pb DIR      reads saved_model.pb and parses it
+  print DIR   makes text of it; only that is measured
+  parse DIR   reads that text; only that is measured
   warm MIB    touches and gives back so much memory (see the README)
   quit
 """
@@ -16,6 +18,7 @@ import time
 answers = os.fdopen(os.dup(1), 'w')
 os.dup2(2, 1)
 
+from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 libc = ctypes.CDLL(None)
@@ -26,15 +29,31 @@ def status_kb(key):
     return next(int(line.split()[1]) for line in status if line.startswith(key))
 
 
-def parse(directory):
+def read(directory):
+  with open(os.path.join(directory, 'saved_model.pb'), 'rb') as file:
+    return saved_model_pb2.SavedModel.FromString(file.read())
+
+
+def prepare(command, directory):
+  """What is done before anything is measured; returns what is to be measured."""
+  if command == 'pb':
+    return lambda: len(read(directory).meta_graphs)
+  model = read(directory)
+  if command == 'print':
+    return lambda: len(str(model))
+  text = str(model)
+  return lambda: len(text_format.Parse(text, saved_model_pb2.SavedModel()).meta_graphs)
+
+
+def measure(command, directory):
+  work = prepare(command, directory)
   libc.malloc_trim(0)
   with open('/proc/self/clear_refs', 'w') as refs:
     refs.write('5')
   base = status_kb('VmRSS:')
   before = resource.getrusage(resource.RUSAGE_SELF)
   start = time.perf_counter()
-  with open(os.path.join(directory, 'saved_model.pb'), 'rb') as file:
-    model = saved_model_pb2.SavedModel.FromString(file.read())
+  count = work()
   wall = time.perf_counter() - start
   after = resource.getrusage(resource.RUSAGE_SELF)
   return {
@@ -43,7 +62,7 @@ def parse(directory):
       'sys': after.ru_stime - before.ru_stime,
       'peak_kb': status_kb('VmHWM:'),
       'base_kb': base,
-      'n': len(model.meta_graphs),
+      'n': count,
   }
 
 
@@ -59,6 +78,6 @@ for line in sys.stdin:
   command, _, argument = line.strip().partition(' ')
   if command == 'quit':
     break
-  answer = parse(argument) if command == 'pb' else warm(int(argument) << 20)
+  answer = warm(int(argument) << 20) if command == 'warm' else measure(command, argument)
   answers.write(json.dumps(answer) + '\n')
   answers.flush()

@@ -115,9 +115,11 @@ fn parse(
         .map(|tensorflow| tensorflow.start(group.parser))
         .transpose()?;
     let lines: Vec<Line> = group.rows.iter().map(Row::line).collect();
-    let peer_name = match group.parser {
-        Parser::Cpp => "TensorFlow ReadSavedModel",
-        Parser::Python => "TensorFlow FromString",
+    let peer_name = match (group.parser, group.command) {
+        (Parser::Cpp, _) => "TensorFlow ReadSavedModel",
+        (Parser::Python, "parse") => "Python text_format.Parse",
+        (Parser::Python, "print") => "Python str",
+        (Parser::Python, _) => "TensorFlow FromString",
     };
     compare(
         group.name,
@@ -126,7 +128,7 @@ fn parse(
         rounds,
         &mut || {
             let peer = theirs.as_mut();
-            peer.map(|peer| peer.measure(&format!("pb {}", model.display())))
+            peer.map(|peer| peer.measure(&format!("{} {}", group.command, model.display())))
                 .transpose()
         },
         &mut |i| ours.measure(&format!("{} {}", group.rows[i].command, model.display())),

@@ -17,6 +17,8 @@ pub(crate) struct Group {
     /// A model of `make_models.py`.
     pub(crate) model: &'static str,
     pub(crate) parser: Parser,
+    /// The peer's command.
+    pub(crate) command: &'static str,
     pub(crate) rows: &'static [Row],
 }
 
@@ -53,6 +55,7 @@ pub(crate) const GROUPS: &[Group] = &[
         name: "524 MB of constants",
         model: "constants",
         parser: Parser::Cpp,
+        command: "pb",
         rows: &[
             Row {
                 peak: Some(8.0),
@@ -66,6 +69,7 @@ pub(crate) const GROUPS: &[Group] = &[
         name: "46 MB, beside Python",
         model: "repeated",
         parser: Parser::Python,
+        command: "pb",
         rows: &[
             row("open", 0.0),
             Row {
@@ -78,7 +82,22 @@ pub(crate) const GROUPS: &[Group] = &[
         name: "46 MB, beside C++",
         model: "repeated",
         parser: Parser::Cpp,
+        command: "pb",
         rows: &[row("ops", 0.0), row("decode", 0.9)],
+    },
+    Group {
+        name: "text of ResNet50 read",
+        model: "resnet50",
+        parser: Parser::Python,
+        command: "parse",
+        rows: &[row("parse", 10.0)],
+    },
+    Group {
+        name: "text of EfficientNetB7 printed",
+        model: "efficientnetb7",
+        parser: Parser::Python,
+        command: "print",
+        rows: &[row("print", 1.0)],
     },
 ];
 

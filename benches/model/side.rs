@@ -2,8 +2,9 @@
 
 use std::error::Error;
 use std::hint::black_box;
+use std::path::Path;
 
-use savedmodel::SavedModel;
+use savedmodel::{SavedModel, text};
 
 use crate::harness::meter::{self, Start};
 
@@ -15,6 +16,9 @@ pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
 }
 
 fn measure(command: &str, directory: &str) -> Result<String, Box<dyn Error>> {
+    if let "parse" | "print" = command {
+        return measure_text(command, directory);
+    }
     let start = Start::now()?;
     let model = SavedModel::open(directory)?;
     match command {
@@ -41,4 +45,17 @@ fn measure(command: &str, directory: &str) -> Result<String, Box<dyn Error>> {
         }
         _ => Err(format!("what is `{command}`?").into()),
     }
+}
+
+/// Prints the program, and reads what was printed; one of the two is measured.
+fn measure_text(command: &str, directory: &str) -> Result<String, Box<dyn Error>> {
+    const SAVED_MODEL: &str = "tensorflow.SavedModel";
+    let bytes = std::fs::read(Path::new(directory).join("saved_model.pb"))?;
+    if command == "print" {
+        let start = Start::now()?;
+        return start.report(black_box(text::print(&bytes, SAVED_MODEL)?).len());
+    }
+    let printed = text::print(&bytes, SAVED_MODEL)?;
+    let start = Start::now()?;
+    start.report(black_box(text::parse(&printed, SAVED_MODEL)?).len())
 }

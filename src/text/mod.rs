@@ -1,8 +1,8 @@
 //! Protobuf's text format, in which `saved_model.pbtxt`, graph definitions and the file
 //! `checkpoint` are written.
 //!
-//! [`parse`] turns text into the bytes of the binary format, for any message of the schema;
-//! [`proto`](crate::proto) decodes them:
+//! [`parse`] turns text into the bytes of the binary format, for any message of the schema, and
+//! [`print`] those bytes into text; [`proto`](crate::proto) decodes them:
 //!
 //! ```
 //! use prost::Message;
@@ -17,6 +17,12 @@
 mod encoder;
 mod fault;
 mod lexer;
+mod number;
 mod parser;
+mod printer;
 
 pub use parser::parse;
+pub use printer::{Printer, UnknownFields, print};
+
+/// How deep messages may nest. Readers of the binary format stop there.
+const MAX_DEPTH: usize = 100;

@@ -1,11 +1,9 @@
+use super::MAX_DEPTH;
 use super::encoder::{Encoder, Scalar};
 use super::fault::{Fault, excerpt};
 use super::lexer::{self, Lexer, Token, TokenKind};
 use crate::error::{Error, Result};
 use crate::wire::descriptor::{Enum, Field, Kind, Message, Rule};
-
-/// How deep messages may nest. Readers of the binary format stop there.
-const MAX_DEPTH: usize = 100;
 
 const ANY: &str = "google.protobuf.Any";
 
@@ -41,9 +39,7 @@ const URL_PREFIXES: [&str; 2] = ["type.googleapis.com/", "type.googleprod.com/"]
 /// `Malformed` with the offset, and with line and column in front of the message, if the text is no
 /// such message; `InvalidArgument` if the schema has no message of that name.
 pub fn parse(text: impl AsRef<[u8]>, message: &str) -> Result<Vec<u8>> {
-    let message = Message::named(message).ok_or_else(|| {
-        Error::invalid_argument(format!("the schema has no message `{}`", excerpt(message)))
-    })?;
+    let message = Message::required(message)?;
     let text = std::str::from_utf8(text.as_ref()).map_err(|error| {
         Error::malformed("the text is not UTF-8").at(error.valid_up_to() as u64)
     })?;
@@ -340,7 +336,11 @@ impl<'a> Parser<'a> {
     fn scalar(&mut self, field: &'static Field) -> Result<bool, Fault> {
         let scalar = match field.kind {
             Kind::String | Kind::Bytes => {
-                self.read_string(field.kind == Kind::String)?;
+                let checks_utf8 = self
+                    .levels
+                    .last()
+                    .is_none_or(|level| level.message.checks_utf8);
+                self.read_string(checks_utf8 && field.kind == Kind::String)?;
                 Scalar::Bytes(&self.string)
             }
             Kind::Int32 => Scalar::Varint(self.signed(i32::MAX as u64)? as u64),

@@ -1,6 +1,7 @@
 //! The schema as static tables, which `build.rs` writes from `protos/`.
 
 /// A message type of the schema.
+#[derive(Debug)]
 pub(crate) struct Message {
     /// The full name: `tensorflow.NodeDef`, `tensorflow.NodeDef.AttrEntry`.
     pub(crate) name: &'static str,
@@ -17,6 +18,7 @@ pub(crate) struct Message {
 }
 
 /// A field of a message type.
+#[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) number: u32,
@@ -68,6 +70,8 @@ pub(crate) struct Enum {
     pub(crate) name: &'static str,
     /// Ascending by name.
     values: &'static [(&'static str, i32)],
+    /// Indices into `values`, ascending by number.
+    by_number: &'static [u16],
 }
 
 include!(concat!(env!("OUT_DIR"), "/descriptor_tables.rs"));
@@ -103,6 +107,22 @@ impl Message {
         let index = usize::from(self.by_name[found]);
         Some((index, &self.fields[index]))
     }
+
+    /// Finds a field by its number; returns its index in `fields`. `guess` is tried first.
+    #[inline]
+    pub(crate) fn field_numbered(&self, number: u32, guess: usize) -> Option<usize> {
+        if self
+            .fields
+            .get(guess)
+            .is_some_and(|field| field.number == number)
+        {
+            return Some(guess);
+        }
+        let found = self
+            .fields
+            .binary_search_by(|field| field.number.cmp(&number));
+        found.ok()
+    }
 }
 
 impl Kind {
@@ -127,6 +147,14 @@ impl Enum {
         let found = self.values.binary_search_by(|value| value.0.cmp(name));
         found.ok().map(|i| self.values[i].1)
     }
+
+    /// Finds the name of a number; where it has several, the one declared first.
+    pub(crate) fn name_of(&self, number: i32) -> Option<&'static str> {
+        let value = |i: &u16| self.values[usize::from(*i)];
+        let first = self.by_number.partition_point(|i| value(i).1 < number);
+        let (name, found) = value(self.by_number.get(first)?);
+        (found == number).then_some(name)
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +173,9 @@ mod tests {
         }
         for kind in ENUMS {
             assert!(kind.values.is_sorted_by(|a, b| a.0 < b.0), "{}", kind.name);
+            for (name, number) in kind.values {
+                assert_eq!(kind.name_of(*number), Some(*name), "{}", kind.name);
+            }
         }
     }
 
@@ -177,5 +208,10 @@ mod tests {
             panic!("an enum");
         };
         assert_eq!(Enum::at(kind).number("DT_FLOAT"), Some(1));
+        assert_eq!(Enum::at(kind).name_of(1), Some("DT_FLOAT"));
+        assert_eq!(Enum::at(kind).name_of(99), None);
+        assert_eq!(node.field_numbered(5, 0), Some(4));
+        assert_eq!(node.field_numbered(5, 4), Some(4));
+        assert_eq!(node.field_numbered(99, 4), None);
     }
 }

@@ -17,6 +17,7 @@ mod model;
 mod object_graph;
 mod object_trees;
 mod op_facts;
+mod printing;
 mod proto;
 mod records;
 mod salvage;
