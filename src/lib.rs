@@ -24,6 +24,7 @@
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | objects, their names, functions | [`object_graph`] |
 //! | where bytes come from | [`store`] |
+//! | graphs, built node by node | [`graph`] |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
 //! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
@@ -42,6 +43,7 @@
 pub mod bundle;
 mod error;
 pub mod example;
+pub mod graph;
 pub mod model;
 pub mod object_graph;
 pub mod op;
