@@ -25,6 +25,7 @@
 //! | objects, their names, functions; checkpoints of described objects | [`object_graph`] |
 //! | a model's identity: hashes of its parts | [`Fingerprint`], [`mod@fingerprint`] |
 //! | where bytes come from | [`store`] |
+//! | graphs, built node by node | [`graph`] |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
 //! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
@@ -44,6 +45,7 @@ pub mod bundle;
 mod error;
 pub mod example;
 pub mod fingerprint;
+pub mod graph;
 pub mod model;
 pub mod object_graph;
 pub mod op;

@@ -146,6 +146,15 @@ impl DType {
         self.0 > REF_OFFSET
     }
 
+    /// Returns the reference type of this one, as the variables of TensorFlow 1 have it.
+    pub const fn to_ref(self) -> Self {
+        if self.is_ref() {
+            self
+        } else {
+            DType(self.0 + REF_OFFSET)
+        }
+    }
+
     /// Returns the type that a reference type refers to; any other type itself.
     pub const fn base(self) -> Self {
         if self.is_ref() {
