@@ -25,6 +25,7 @@
 //! | objects, their names, functions; checkpoints of described objects | [`object_graph`] |
 //! | a model's identity: hashes of its parts | [`Fingerprint`], [`mod@fingerprint`] |
 //! | where bytes come from | [`store`] |
+//! | models of one's own, built and written | [`builder`] |
 //! | graphs, built node by node | [`graph`] |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
@@ -41,6 +42,7 @@
 //!
 //! `cli` builds the command line tool `savedmodel`. The library is the same with and without.
 
+pub mod builder;
 pub mod bundle;
 mod error;
 pub mod example;

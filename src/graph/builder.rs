@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,9 +8,10 @@ use super::function::Function;
 use super::name::{self, Names};
 use super::op_builder::OpBuilder;
 use super::output::{GraphId, Operation, Output, Source};
+use super::variable::Variable;
 use crate::error::{Error, Result};
 use crate::proto::{FunctionDef, FunctionDefLibrary, GraphDef, NodeDef, VersionDef};
-use crate::tensor::{DType, PartialShape, Tensor};
+use crate::tensor::{DType, PartialShape, Shape, Tensor};
 
 /// Builds a graph, node by node.
 ///
@@ -52,6 +54,9 @@ pub struct GraphBuilder {
     arguments: Option<Vec<(Arc<str>, DType)>>,
     /// Nodes whose op has effects beyond its outputs.
     stateful: Vec<String>,
+    variables: Vec<Variable>,
+    assets: Vec<(Output, PathBuf)>,
+    initializers: Vec<Operation>,
     producer: i32,
 }
 
@@ -80,6 +85,9 @@ impl GraphBuilder {
             stateful_functions: HashSet::new(),
             arguments: None,
             stateful: Vec::new(),
+            variables: Vec::new(),
+            assets: Vec::new(),
+            initializers: Vec::new(),
             producer: PRODUCER,
         }
     }
@@ -173,6 +181,60 @@ impl GraphBuilder {
             .into_iter()
             .fold(self.op("NoOp").name(name), OpBuilder::control);
         op.build()
+    }
+
+    /// Adds a constant that holds the path of a file. When the model is saved the file is copied to its
+    /// `assets` directory, and when it is loaded the constant is fed with the path it has there.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` in the body of a function and for a path without a name in Unicode; otherwise as
+    /// for [`OpBuilder::build`].
+    pub fn asset(&mut self, path: impl Into<PathBuf>) -> Result<Output> {
+        let path = path.into();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            let what = "an asset is a file whose name is Unicode";
+            return Err(Error::invalid_argument(what).in_file(path));
+        };
+        if self.is_function() {
+            let what = "an asset is fed to the main graph, and a function takes it as an argument";
+            return Err(Error::invalid_argument(what).in_file(path));
+        }
+        // The path itself is of no use in the model, and nobody's business.
+        let value = Tensor::from_strings(Shape::SCALAR, [name])?;
+        let output = self.constant("asset_path", &value)?;
+        self.assets.push((output.clone(), path));
+        Ok(output)
+    }
+
+    /// Notes an operation that must run after the variables were restored and before anything else: the
+    /// one that fills a table.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if it belongs to another graph.
+    pub fn initialize_with(&mut self, operation: &Operation) -> Result<()> {
+        if operation.graph != self.id {
+            let what = format!("node `{}` belongs to another graph", operation.name);
+            return Err(Error::invalid_argument(what));
+        }
+        self.initializers.push(operation.clone());
+        Ok(())
+    }
+
+    /// Returns the variables that were added, in their order.
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    /// Returns the assets that were added: the constant and the file.
+    pub fn assets(&self) -> &[(Output, PathBuf)] {
+        &self.assets
+    }
+
+    /// Returns what must run before anything else.
+    pub fn initializers(&self) -> &[Operation] {
+        &self.initializers
     }
 
     /// Declares the next argument of a function.
@@ -316,6 +378,10 @@ impl GraphBuilder {
     /// Returns the part of a node's name that is below the open scope, if it is in it.
     pub(super) fn below_scope(&self, node: &str) -> String {
         node.strip_prefix(&self.scope).unwrap_or(node).to_owned()
+    }
+
+    pub(super) fn push_variable(&mut self, variable: &Variable) {
+        self.variables.push(variable.clone());
     }
 
     pub(super) fn push(&mut self, node: NodeDef, is_stateful: bool) {

@@ -232,17 +232,11 @@ impl<'g> OpBuilder<'g> {
             let what = format!("attr `{name}` of op {}", self.op);
             return Err(Error::not_found_among(what, name, names));
         }
-        let mut outputs = Vec::new();
-        for arg in facts.outputs() {
-            for dtype in self.output_dtypes(facts, &arg)? {
-                let dtype = match arg.is_ref() {
-                    true => dtype.to_ref(),
-                    false => dtype,
-                };
-                outputs.push((arg.name().to_owned(), dtype));
-            }
-        }
-        Ok(outputs)
+        let outputs = facts.output_tensors(|name| self.attrs.get(name).map(Attr::to_proto))?;
+        let outputs = outputs.into_iter();
+        Ok(outputs
+            .map(|(arg, dtype)| (arg.to_owned(), dtype))
+            .collect())
     }
 
     /// Takes the attrs that one input says something of.
@@ -338,42 +332,6 @@ impl<'g> OpBuilder<'g> {
         Ok(())
     }
 
-    /// Returns the types of the tensors of one output argument.
-    fn output_dtypes(&self, facts: &OpFacts, arg: &ArgFacts) -> Result<Vec<DType>> {
-        let attr = |name: &str| -> Option<Attr> {
-            let given = self.attrs.get(name).cloned();
-            given.or_else(|| Some(Attr::from_proto(facts.attr(name)?.default()?)))
-        };
-        let unclear = || self.wrong(&format!("the type of output `{}` is unclear", arg.name()));
-        if let Some(list) = arg.type_list_attr() {
-            let list = attr(list).ok_or_else(unclear)?;
-            let dtypes = list.elements().into_iter().map(|element| match element {
-                Value::Type(number) => Ok(DType::from_number(number)),
-                _ => Err(unclear()),
-            });
-            return dtypes.collect();
-        }
-        let count = match arg.number_attr() {
-            None => 1,
-            Some(number) => match attr(number).as_ref().and_then(Attr::value) {
-                Some(Value::I(number)) => usize::try_from(*number)
-                    .ok()
-                    .filter(|count| *count <= MAX_OUTPUTS)
-                    .ok_or_else(unclear)?,
-                _ => return Err(unclear()),
-            },
-        };
-        let dtype = match (arg.dtype(), arg.type_attr()) {
-            (Some(dtype), _) => dtype,
-            (None, Some(name)) => match attr(name).as_ref().and_then(Attr::value) {
-                Some(Value::Type(number)) => DType::from_number(*number),
-                _ => return Err(unclear()),
-            },
-            (None, None) => return Err(unclear()),
-        };
-        Ok(vec![dtype; count])
-    }
-
     /// Refuses functions that the library does not have.
     fn check_functions(&self) -> Result<()> {
         for value in self.attrs.values().filter_map(Attr::value) {
@@ -422,9 +380,6 @@ impl<'g> OpBuilder<'g> {
         Error::invalid_argument(format!("op {}: {what}", self.op))
     }
 }
-
-/// A node with more outputs than this is a mistake.
-const MAX_OUTPUTS: usize = 1 << 20;
 
 impl Input {
     fn tensors(&self) -> &[Output] {

@@ -12,6 +12,7 @@ pub struct Variable {
     handle: Output,
     dtype: DType,
     shape: Shape,
+    trainable: bool,
 }
 
 impl Variable {
@@ -32,6 +33,7 @@ impl Variable {
             handle: handle.clone(),
             dtype,
             shape,
+            trainable: true,
         })
     }
 
@@ -54,6 +56,11 @@ impl Variable {
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
+
+    /// Returns whether training changes it.
+    pub fn is_trainable(&self) -> bool {
+        self.trainable
+    }
 }
 
 impl GraphBuilder {
@@ -74,6 +81,30 @@ impl GraphBuilder {
     ///
     /// As for [`OpBuilder::build`](super::OpBuilder::build).
     pub fn variable(&mut self, name: &str, dtype: DType, shape: Shape) -> Result<Variable> {
+        self.add_variable(name, dtype, shape, true)
+    }
+
+    /// Adds a variable that training does not change: a counter, a moving average.
+    ///
+    /// # Errors
+    ///
+    /// As for [`OpBuilder::build`](super::OpBuilder::build).
+    pub fn untrained_variable(
+        &mut self,
+        name: &str,
+        dtype: DType,
+        shape: Shape,
+    ) -> Result<Variable> {
+        self.add_variable(name, dtype, shape, false)
+    }
+
+    fn add_variable(
+        &mut self,
+        name: &str,
+        dtype: DType,
+        shape: Shape,
+        trainable: bool,
+    ) -> Result<Variable> {
         // The resource is found by this name, so two variables must not share one.
         let node = self.next_name(name)?;
         let handle = self
@@ -84,12 +115,15 @@ impl GraphBuilder {
             .attr("shared_name", node.as_str())
             .output()?
             .with_shape(PartialShape::from(Shape::SCALAR));
-        Ok(Variable {
+        let variable = Variable {
             name: node,
             handle,
             dtype,
             shape,
-        })
+            trainable,
+        };
+        self.push_variable(&variable);
+        Ok(variable)
     }
 
     /// Adds a node that reads a variable: `ReadVariableOp`.

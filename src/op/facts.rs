@@ -9,6 +9,9 @@ use crate::proto::op_def::{ArgDef, AttrDef};
 use crate::proto::{AttrValue, FullTypeDef, OpDef, OpDeprecation};
 use crate::tensor::DType;
 
+/// A node with more outputs than this is a mistake or an attack.
+const MAX_OUTPUTS: u64 = 1 << 20;
+
 /// What TensorFlow 2.21 knows of an op, without documentation: its `OpDef`
 /// (`tensorflow/core/framework/op_def.proto`).
 ///
@@ -137,6 +140,71 @@ impl OpFacts {
         self.outputs().try_fold(0u64, |count, output| {
             Ok(count.saturating_add(self.count(&output, &mut attr)?))
         })
+    }
+
+    /// Returns of every output tensor of a node the argument it belongs to and its element type, a
+    /// reference type where the op says so; `attr` is as for [`output_count`](Self::output_count).
+    ///
+    /// ```
+    /// use savedmodel::proto::{AttrValue, attr_value::Value};
+    /// use savedmodel::{DType, op};
+    ///
+    /// let unique = op::find("Unique").unwrap();
+    /// let half = AttrValue { value: Some(Value::Type(DType::HALF.number())) };
+    /// let outputs = unique.output_tensors(|name| (name == "T").then_some(&half))?;
+    /// assert_eq!(outputs, [("y", DType::HALF), ("idx", DType::INT32)]);
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`output_count`](Self::output_count); `Malformed` too for more than a million outputs.
+    pub fn output_tensors<V: Borrow<AttrValue>>(
+        &self,
+        mut attr: impl FnMut(&str) -> Option<V>,
+    ) -> Result<Vec<(&'static str, DType)>> {
+        let mut tensors: Vec<(&str, DType)> = Vec::new();
+        for output in self.outputs() {
+            let count = self.count(&output, &mut attr)?;
+            if count.saturating_add(tensors.len() as u64) > MAX_OUTPUTS {
+                let what = format!("a node of op {} has {count} outputs", self.name);
+                return Err(Error::malformed(what));
+            }
+            let mut value = |name: &str| -> Option<AttrValue> {
+                let given = attr(name).map(|value| value.borrow().clone());
+                given.or_else(|| self.attr(name)?.default())
+            };
+            let fault = |name: &str| {
+                let what = format!("attr `{name}` of a node of op {} is no type", self.name);
+                Error::malformed(what)
+            };
+            let mut dtypes = Vec::new();
+            if let Some(list) = output.type_list_attr() {
+                match value(list).and_then(|value| value.value) {
+                    Some(Value::List(list)) => {
+                        dtypes.extend(list.r#type.iter().map(|&it| DType::from_number(it)));
+                    }
+                    _ => return Err(fault(list)),
+                }
+            } else {
+                let dtype = match (output.dtype(), output.type_attr()) {
+                    (Some(dtype), _) => dtype,
+                    (None, attr) => {
+                        let attr = attr.unwrap_or_default();
+                        match value(attr).and_then(|value| value.value) {
+                            Some(Value::Type(number)) => DType::from_number(number),
+                            _ => return Err(fault(attr)),
+                        }
+                    }
+                };
+                dtypes.extend((0..count).map(|_| dtype));
+            }
+            tensors.extend(dtypes.into_iter().map(|dtype| match output.is_ref() {
+                true => (output.name(), dtype.to_ref()),
+                false => (output.name(), dtype),
+            }));
+        }
+        Ok(tensors)
     }
 
     /// Returns at which places of a node's inputs, control inputs left out, the tensors of the

@@ -72,7 +72,7 @@ pub trait Store: fmt::Debug + Send + Sync {
 }
 
 /// Says whether every part of a name stays inside the store: no root, no `..`, nothing empty.
-fn stays_inside(name: &str) -> bool {
+pub(crate) fn stays_inside(name: &str) -> bool {
     let foreign = |c: char| c == '\0' || cfg!(windows) && matches!(c, '\\' | ':');
     !name.contains(foreign) && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

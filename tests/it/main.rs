@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod answers;
+mod building;
 #[cfg(feature = "cli")]
 mod cli;
 mod corrupt;

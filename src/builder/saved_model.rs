@@ -1,0 +1,484 @@
+use std::collections::BTreeSet;
+use std::collections::hash_map::RandomState;
+use std::fs::{self, File};
+use std::hash::BuildHasher;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+
+use super::asset_names::AssetNames;
+use super::constants::*;
+use super::meta_graph::{Assembled, DeclaredVariable, MetaGraphBuilder};
+use crate::bundle::{BundleWriter, Durability};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprint::{Fingerprint, FingerprintRelease};
+use crate::proto::{MetaGraphDef, SavedModel};
+use crate::store::platform;
+use crate::tensor::Tensor;
+use crate::text;
+use crate::wire::{Canonical, MapOrder};
+
+/// Builds the directory of a SavedModel, as `tf.compat.v1.saved_model.Builder` does.
+///
+/// Everything is written to a directory beside the place; [`save`](Self::save) completes it, the
+/// program last, and moves it there. Whoever looks sees no model or the whole one. A builder that is
+/// dropped before removes what it wrote.
+///
+/// ```
+/// use savedmodel::builder::{MetaGraphBuilder, SavedModelBuilder, constants};
+/// use savedmodel::graph::GraphBuilder;
+/// use savedmodel::{DType, PartialShape, SavedModel, Shape, Signature, Tensor};
+///
+/// # let directory = std::env::temp_dir().join(format!("savedmodel-builder-{}", std::process::id()));
+/// let mut graph = GraphBuilder::new();
+/// let x = graph.placeholder("x", DType::FLOAT, PartialShape::new(&[None, Some(3)])?)?;
+/// let w = graph.variable("w", DType::FLOAT, Shape::new(&[3, 1])?)?;
+/// let value = graph.read(&w)?;
+/// let y = graph.op("MatMul").name("y").input(&x).input(&value).output()?;
+///
+/// let weights = Tensor::from_slice([3, 1], &[1f32, 2., 3.])?;
+/// let signature = Signature::predict([("x", &x)], [("y", &y)])?;
+/// let mut builder = SavedModelBuilder::new(directory.join("1"))?;
+/// builder.add_meta_graph_and_variables(
+///     MetaGraphBuilder::new(graph, [constants::SERVING]).signature("serving_default", signature),
+///     [("w", weights)],
+/// )?;
+/// builder.save()?;
+///
+/// let model = SavedModel::open(directory.join("1"))?;
+/// assert_eq!(model.variables()?.tensor("w")?.shape().dims(), [3, 1]);
+/// # std::fs::remove_dir_all(directory)?;
+/// # Ok::<(), savedmodel::Error>(())
+/// ```
+///
+/// What TensorFlow's builder lets pass and its loaders trip over is refused: two meta graphs of the
+/// same tags, a signature whose tensors the graph does not have, an asset that is no file, a variable
+/// without a value. In TensorFlow: `tensorflow/python/saved_model/builder_impl.py`.
+#[derive(Debug)]
+pub struct SavedModelBuilder {
+    target: PathBuf,
+    staged: Staged,
+    options: SavedModelBuilderOptions,
+    meta_graphs: Vec<MetaGraphDef>,
+    /// What the variables are that were written, once they were.
+    variables: Option<Vec<DeclaredVariable>>,
+    assets: AssetNames,
+    extra: Vec<(String, PathBuf)>,
+}
+
+/// How a SavedModel is written; [`SavedModelBuilder::options`] gives the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct SavedModelBuilderOptions {
+    durability: Durability,
+    as_text: bool,
+    uuid: Option<String>,
+}
+
+impl SavedModelBuilderOptions {
+    /// Sets whether the model survives a crash of the machine. Default: [`Durability::Sync`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Writes the program as text, `saved_model.pbtxt`, which has no fingerprint. Default: not.
+    pub fn as_text(mut self, as_text: bool) -> Self {
+        self.as_text = as_text;
+        self
+    }
+
+    /// Sets the `uuid` of the fingerprint, with which the same description gives the same bytes.
+    /// Default: a random one.
+    pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
+        self.uuid = Some(uuid.into());
+        self
+    }
+
+    /// Begins the model of a directory, as [`SavedModelBuilder::new`] does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SavedModelBuilder::new`].
+    pub fn create(self, directory: impl AsRef<Path>) -> Result<SavedModelBuilder> {
+        let target = directory.as_ref().to_owned();
+        refuse_occupied(&target)?;
+        Ok(SavedModelBuilder {
+            staged: Staged::create(&target)?,
+            target,
+            options: self,
+            meta_graphs: Vec::new(),
+            variables: None,
+            assets: AssetNames::default(),
+            extra: Vec::new(),
+        })
+    }
+}
+
+impl SavedModelBuilder {
+    /// Begins the model of a directory: `models/mnist/1`. Missing directories above are made.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the directory is there and not empty, or no directory; `Io` as the system
+    /// has it.
+    pub fn new(directory: impl AsRef<Path>) -> Result<Self> {
+        Self::options().create(directory)
+    }
+
+    /// Returns the options with which [`new`](Self::new) works, to be changed.
+    pub fn options() -> SavedModelBuilderOptions {
+        SavedModelBuilderOptions::default()
+    }
+
+    /// Adds the first meta graph, and writes the values of its variables, by their names.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if it was called before; if a variable has no value, a value no variable, or
+    /// one of another type or shape; and as for [`add_meta_graph`](Self::add_meta_graph).
+    pub fn add_meta_graph_and_variables<K: AsRef<str>>(
+        &mut self,
+        meta_graph: MetaGraphBuilder,
+        values: impl IntoIterator<Item = (K, Tensor)>,
+    ) -> Result<()> {
+        if !self.meta_graphs.is_empty() {
+            return Err(Error::invalid_argument(
+                "variables and assets were saved before; `add_meta_graph` adds further graphs",
+            ));
+        }
+        self.check_tags(&meta_graph)?;
+        let Assembled {
+            meta_graph,
+            variables,
+        } = meta_graph.assemble(&mut self.assets)?;
+        let values: Vec<(String, Tensor)> = values
+            .into_iter()
+            .map(|(key, value)| (key.as_ref().to_owned(), value))
+            .collect();
+        check_values(variables.as_deref(), &values)?;
+        let directory = self.staged.path.join(VARIABLES_DIRECTORY);
+        fs::create_dir_all(&directory).map_err(in_file(&directory))?;
+        if !values.is_empty() {
+            let mut bundle = BundleWriter::options()
+                .durability(self.options.durability)
+                .create(directory.join(VARIABLES_FILENAME))?;
+            for (key, value) in &values {
+                bundle.add(key, value)?;
+            }
+            bundle.finish()?;
+        }
+        self.variables = Some(variables.unwrap_or_else(|| {
+            let values = values.iter();
+            values
+                .map(|(key, value)| DeclaredVariable {
+                    key: key.clone(),
+                    dtype: value.dtype(),
+                    shape: value.shape().clone(),
+                })
+                .collect()
+        }));
+        self.meta_graphs.push(meta_graph);
+        Ok(())
+    }
+
+    /// Adds a further meta graph, which shares the variables and assets of the first.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if no first one was added, if one has the same tags, if a variable of the graph
+    /// was not saved with the first, if a signature names tensors that the graph does not have or
+    /// that are of another type; `NotFound` for a missing asset. Nothing was added then.
+    pub fn add_meta_graph(&mut self, meta_graph: MetaGraphBuilder) -> Result<()> {
+        let Some(saved) = &self.variables else {
+            return Err(Error::invalid_argument(
+                "the first graph is added with its variables, by `add_meta_graph_and_variables`",
+            ));
+        };
+        self.check_tags(&meta_graph)?;
+        let assembled = meta_graph.assemble(&mut self.assets)?;
+        for variable in assembled.variables.iter().flatten() {
+            if !saved.contains(variable) {
+                return Err(Error::invalid_argument(
+                    "the variable was not saved with the first graph, or has another type or shape there",
+                )
+                .for_key(variable.key.as_bytes()));
+            }
+        }
+        self.meta_graphs.push(assembled.meta_graph);
+        Ok(())
+    }
+
+    /// Adds a file for the serving system, which TensorFlow never reads: it is copied to `assets.extra`
+    /// under `name`, as in `tf_serving_warmup_requests`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the name leaves that directory or is taken.
+    pub fn add_extra_asset(&mut self, name: &str, path: impl Into<PathBuf>) -> Result<()> {
+        if !crate::store::stays_inside(name) {
+            let what = format!("the name {name:?} leads out of `{EXTRA_ASSETS_DIRECTORY}`");
+            return Err(Error::invalid_argument(what));
+        }
+        if self.extra.iter().any(|(there, _)| there == name) {
+            let what = format!("`{EXTRA_ASSETS_DIRECTORY}` has a file {name:?} already");
+            return Err(Error::invalid_argument(what));
+        }
+        self.extra.push((name.to_owned(), path.into()));
+        Ok(())
+    }
+
+    /// Completes the model and moves it to its place; returns its directory.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` without a meta graph, or if something came to be in the place; `TooLarge` for a
+    /// program of 2 GiB or more, which no TensorFlow reads; `NotFound` and `Io` as the system has them.
+    /// What was written is removed.
+    pub fn save(mut self) -> Result<PathBuf> {
+        if self.meta_graphs.is_empty() {
+            return Err(Error::invalid_argument("a model has a meta graph"));
+        }
+        self.copy_assets()?;
+        let model = SavedModel {
+            saved_model_schema_version: SAVED_MODEL_SCHEMA_VERSION,
+            meta_graphs: std::mem::take(&mut self.meta_graphs),
+        };
+        let encoded = model.encode_to_vec();
+        if encoded.len() as u64 > i32::MAX as u64 {
+            return Err(Error::new(ErrorKind::TooLarge {
+                what: "the program".to_owned(),
+                size: encoded.len() as u64,
+                limit: i32::MAX as u64,
+            })
+            .remedy("make constants of the graph variables"));
+        }
+        const MESSAGE: &str = "tensorflow.SavedModel";
+        if self.options.as_text {
+            let path = self.staged.path.join(SAVED_MODEL_FILENAME_PBTXT);
+            self.write(&path, |out| {
+                text::Printer::new(MESSAGE)?.print(&encoded, out)
+            })?;
+        } else {
+            let program = Canonical::new(&encoded, MESSAGE, MapOrder::Python)?;
+            self.write_fingerprint(&encoded)?;
+            let path = self.staged.path.join(SAVED_MODEL_FILENAME_PB);
+            self.write(&path, |out| Ok(program.write_to(out)?))?;
+        }
+        self.publish()
+    }
+
+    fn check_tags(&self, meta_graph: &MetaGraphBuilder) -> Result<()> {
+        let tags: BTreeSet<&str> = meta_graph.tags().iter().map(String::as_str).collect();
+        let same = self.meta_graphs.iter().any(|there| {
+            let info = there.meta_info_def.iter();
+            tags == info
+                .flat_map(|info| &info.tags)
+                .map(String::as_str)
+                .collect()
+        });
+        match same {
+            false => Ok(()),
+            true => Err(Error::invalid_argument(format!(
+                "there is a meta graph with the tags {tags:?} already, and only the first would be found"
+            ))),
+        }
+    }
+
+    fn copy_assets(&self) -> Result<()> {
+        let assets = self.assets.files();
+        let assets = assets.map(|(name, path)| (format!("{ASSETS_DIRECTORY}/{name}"), path));
+        let extra = self.extra.iter();
+        let extra = extra.map(|(name, path)| (format!("{EXTRA_ASSETS_DIRECTORY}/{name}"), &**path));
+        for (name, path) in assets.chain(extra) {
+            let mut source = File::open(path).map_err(in_file(path))?;
+            let target = self.staged.path.join(name);
+            self.write(&target, |out| {
+                io::copy(&mut source, out).map_err(in_file(path))?;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn write_fingerprint(&self, program: &[u8]) -> Result<()> {
+        let mut fingerprint = match Fingerprint::of(program, FingerprintRelease::V2_21) {
+            Ok(fingerprint) => fingerprint,
+            // A graph for which TensorFlow computes none loads without one.
+            Err(_) => return Ok(()),
+        };
+        let index = self
+            .staged
+            .path
+            .join(VARIABLES_DIRECTORY)
+            .join("variables.index");
+        match fs::read(&index) {
+            Ok(bytes) => fingerprint.checkpoint_hash = crate::fingerprint::fingerprint64(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(in_file(&index)(error)),
+        }
+        fingerprint.uuid = self.options.uuid.clone().unwrap_or_else(random_uuid);
+        let path = self.staged.path.join("fingerprint.pb");
+        self.write(&path, |out| Ok(out.write_all(&fingerprint.encode())?))
+    }
+
+    fn write(
+        &self,
+        path: &Path,
+        content: impl FnOnce(&mut io::BufWriter<File>) -> Result<()>,
+    ) -> Result<()> {
+        let add_path = |error: Error| error.in_file(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(in_file(parent))?;
+        }
+        let file = File::create_new(path).map_err(in_file(path))?;
+        let mut out = io::BufWriter::new(file);
+        content(&mut out).map_err(add_path)?;
+        let file = out
+            .into_inner()
+            .map_err(|error| in_file(path)(error.into_error()))?;
+        if self.options.durability == Durability::Sync {
+            file.sync_all().map_err(in_file(path))?;
+        }
+        Ok(())
+    }
+
+    fn publish(mut self) -> Result<PathBuf> {
+        let sync = self.options.durability == Durability::Sync;
+        if sync {
+            sync_directories(&self.staged.path)?;
+        }
+        refuse_occupied(&self.target)?;
+        if self.target.exists() {
+            // Not every system moves a directory over an empty one.
+            fs::remove_dir(&self.target).map_err(in_file(&self.target))?;
+        }
+        fs::rename(&self.staged.path, &self.target).map_err(in_file(&self.target))?;
+        self.staged.moved = true;
+        if sync {
+            let parent = parent_of(&self.target);
+            platform::sync_directory(parent).map_err(in_file(parent))?;
+        }
+        Ok(self.target.clone())
+    }
+}
+
+/// A directory that is written beside the place it is for. Dropped before it was moved it goes away.
+#[derive(Debug)]
+struct Staged {
+    path: PathBuf,
+    moved: bool,
+}
+
+impl Staged {
+    fn create(target: &Path) -> Result<Self> {
+        let Some(name) = target.file_name() else {
+            let what = "a model's directory has a name";
+            return Err(Error::invalid_argument(what).in_file(target));
+        };
+        let parent = parent_of(target);
+        fs::create_dir_all(parent).map_err(in_file(parent))?;
+        for attempt in 0.. {
+            // Each `RandomState` has keys of its own. No name like this is a version's number.
+            let number = RandomState::new().hash_one(attempt);
+            let mut staged = std::ffi::OsString::from("temp-");
+            staged.push(name);
+            staged.push(format!(".{number}"));
+            let path = parent.join(staged);
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Staged { path, moved: false }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {}
+                Err(error) => return Err(in_file(&path)(error)),
+            }
+        }
+        Err(Error::from(io::Error::from(io::ErrorKind::AlreadyExists)).in_file(target))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.moved {
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn refuse_occupied(target: &Path) -> Result<()> {
+    let is_free = match fs::read_dir(target) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound && target.symlink_metadata().is_err(),
+    };
+    match is_free {
+        true => Ok(()),
+        false => Err(Error::invalid_argument("there is something already")
+            .in_file(target)
+            .remedy("a model is built in a new or an empty directory")),
+    }
+}
+
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn sync_directories(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory).map_err(in_file(directory))? {
+        let path = entry.map_err(in_file(directory))?.path();
+        if path.is_dir() {
+            sync_directories(&path)?;
+        }
+    }
+    platform::sync_directory(directory).map_err(in_file(directory))
+}
+
+fn check_values(variables: Option<&[DeclaredVariable]>, values: &[(String, Tensor)]) -> Result<()> {
+    let mut keys = BTreeSet::new();
+    for (key, _) in values {
+        if !keys.insert(key.as_str()) {
+            let what = "the variable has two values";
+            return Err(Error::invalid_argument(what).for_key(key.as_bytes()));
+        }
+    }
+    let Some(variables) = variables else {
+        return Ok(());
+    };
+    for variable in variables {
+        let of_key = values.iter().find(|(key, _)| *key == variable.key);
+        let refuse =
+            |what: String| Err(Error::invalid_argument(what).for_key(variable.key.as_bytes()));
+        let Some((_, value)) = of_key else {
+            return refuse("the variable has no value".to_owned());
+        };
+        if (value.dtype(), value.shape()) != (variable.dtype, &variable.shape) {
+            return refuse(format!(
+                "the variable is {} {}, and the value {} {}",
+                variable.dtype,
+                variable.shape,
+                value.dtype(),
+                value.shape()
+            ));
+        }
+    }
+    let declared: BTreeSet<&str> = variables.iter().map(|it| it.key.as_str()).collect();
+    match keys.iter().find(|key| !declared.contains(**key)) {
+        None => Ok(()),
+        Some(key) => {
+            let names = declared.iter().map(|name| (*name).to_owned());
+            Err(Error::not_found_among("variable for the value", key, names)
+                .for_key(key.as_bytes()))
+        }
+    }
+}
+
+/// Returns a random number of 128 bits, as TensorFlow writes it.
+fn random_uuid() -> String {
+    let word = || u128::from(RandomState::new().hash_one(std::process::id()));
+    format!("{:020}", word() << 64 | word())
+}
+
+/// Returns what makes the system's word an error of that file.
+fn in_file(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |error| Error::from(error).in_file(path)
+}
