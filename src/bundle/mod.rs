@@ -21,6 +21,7 @@
 //! | `options` | [`BundleOptions`]: how a bundle is opened |
 //! | `cursor` | [`Cursor`] and [`Entries`]: walks over the index |
 //! | `writer` | [`BundleWriter`]: writes a bundle of one shard |
+//! | `publication` | a bundle's finished files, put in place together |
 //! | `header` | the entry under the empty key |
 //! | `entry` | [`BundleEntry`], and the proof that its numbers agree |
 //! | `key` | [`Key`], and the keys of the pieces of partitioned tensors |
@@ -45,6 +46,7 @@ mod locate;
 mod options;
 mod parallel;
 mod payload;
+mod publication;
 mod reader;
 mod shard;
 mod shard_writer;

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,9 +7,10 @@ use super::entry::BundleEntry;
 use super::header::Header;
 use super::key::{Key, piece_key, read_piece_key};
 use super::payload;
+use super::publication::Publication;
 use super::shard_writer::ShardWriter;
 use crate::error::{Error, Result};
-use crate::store::{PendingFile, platform};
+use crate::store::PendingFile;
 use crate::table;
 use crate::tensor::{DType, Extent, Shape, Tensor, TensorSlice};
 
@@ -46,8 +46,7 @@ pub struct BundleWriter {
     data_path: PathBuf,
     data: ShardWriter,
     entries: BTreeMap<Key, BundleEntry>,
-    /// Directories whose entries are to survive a crash.
-    directories: Vec<PathBuf>,
+    publication: Publication,
     /// Whether a write failed, so that nobody knows what the data file holds.
     failed: bool,
 }
@@ -110,26 +109,8 @@ impl BundleWriterOptions {
     ///
     /// As for [`BundleWriter::create`].
     pub fn create(self, prefix: impl AsRef<Path>) -> Result<BundleWriter> {
-        let prefix = prefix.as_ref();
-        let Some(name) = prefix.file_name().and_then(|name| name.to_str()) else {
-            return Err(Error::invalid_argument(
-                "a bundle's prefix ends with a name in Unicode, as in `variables/variables`",
-            )
-            .in_file(prefix));
-        };
-        let index_path = prefix.with_file_name(format!("{name}.index"));
-        let data_path = prefix.with_file_name(format!("{name}.data-00000-of-00001"));
-        self.refuse_existing(&index_path, &data_path)?;
-        let directory = match prefix.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let mut directories = vec![directory.to_owned()];
-        for missing in directory.ancestors().take_while(|path| !path.exists()) {
-            let parent = missing.parent().filter(|path| *path != Path::new(""));
-            directories.push(parent.unwrap_or(Path::new(".")).to_owned());
-        }
-        fs::create_dir_all(directory).map_err(in_file(directory))?;
+        let publication = Publication::new(prefix.as_ref(), self.existing, self.durability)?;
+        let (index_path, data_path) = (publication.index_path(), publication.shard_path(0, 1));
         let data = ShardWriter::create(&data_path).map_err(in_file(&data_path))?;
         Ok(BundleWriter {
             options: self,
@@ -137,24 +118,9 @@ impl BundleWriterOptions {
             data_path,
             data,
             entries: BTreeMap::new(),
-            directories,
+            publication,
             failed: false,
         })
-    }
-
-    fn refuse_existing(&self, index: &Path, data: &Path) -> Result<()> {
-        if self.existing == Existing::Replace {
-            return Ok(());
-        }
-        for path in [index, data] {
-            // A link that leads nowhere would be replaced as well.
-            if path.symlink_metadata().is_ok() {
-                return Err(Error::invalid_argument("there is a file already")
-                    .in_file(path)
-                    .remedy("choose another prefix, or ask for `Existing::Replace`"));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -277,31 +243,13 @@ impl BundleWriter {
     ///
     /// `Io` as the system has it, and `InvalidArgument` if an earlier write failed, or if a file
     /// came to be in the way. The files are removed.
-    pub fn finish(self) -> Result<()> {
+    pub fn finish(mut self) -> Result<()> {
         self.refuse_after_failure()?;
         let data = self.data.finish().map_err(in_file(&self.data_path))?;
+        self.publication.shard(data);
         let index = write_index(&self.index_path, &self.entries)
             .map_err(|error| error.in_file(&self.index_path))?;
-        if self.options.durability == Durability::Sync {
-            for (file, path) in [(&data, &self.data_path), (&index, &self.index_path)] {
-                file.file().sync_all().map_err(in_file(path))?;
-            }
-        }
-        self.options
-            .refuse_existing(&self.index_path, &self.data_path)?;
-        data.move_into_place().map_err(in_file(&self.data_path))?;
-        if let Err(error) = index.move_into_place() {
-            if self.options.existing == Existing::Refuse {
-                let _ = fs::remove_file(&self.data_path);
-            }
-            return Err(in_file(&self.index_path)(error));
-        }
-        if self.options.durability == Durability::Sync {
-            for directory in &self.directories {
-                platform::sync_directory(directory).map_err(in_file(directory))?;
-            }
-        }
-        Ok(())
+        self.publication.publish(index)
     }
 
     /// Writes a tensor's bytes and notes its entry under a key that was found free.

@@ -13,13 +13,12 @@ use std::path::{Path, PathBuf};
 pub(crate) struct PendingFile {
     file: File,
     path: PathBuf,
-    target: PathBuf,
     /// Whether it has been moved.
     in_place: bool,
 }
 
 impl PendingFile {
-    /// Creates the file that is to be `target`.
+    /// Creates a file beside the place it is for, with a name that begins as `target` does.
     pub(crate) fn create(target: &Path) -> io::Result<Self> {
         for attempt in 0.. {
             // Each `RandomState` has keys of its own.
@@ -33,7 +32,6 @@ impl PendingFile {
                     return Ok(PendingFile {
                         file: file?,
                         path,
-                        target: target.to_owned(),
                         in_place: false,
                     });
                 }
@@ -47,8 +45,8 @@ impl PendingFile {
     }
 
     /// Moves the file to its place, over what is there.
-    pub(crate) fn move_into_place(mut self) -> io::Result<()> {
-        fs::rename(&self.path, &self.target)?;
+    pub(crate) fn move_to(mut self, place: &Path) -> io::Result<()> {
+        fs::rename(&self.path, place)?;
         self.in_place = true;
         Ok(())
     }
@@ -92,7 +90,7 @@ mod tests {
         one.write_all(b"after").unwrap();
         assert_eq!(names(), 3);
         assert_eq!(fs::read(&target).unwrap(), b"before");
-        one.move_into_place().unwrap();
+        one.move_to(&target).unwrap();
         drop(two);
         assert_eq!(fs::read(&target).unwrap(), b"after");
         assert_eq!(names(), 1);
