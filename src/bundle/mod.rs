@@ -22,6 +22,8 @@
 //! | `cursor` | [`Cursor`] and [`Entries`]: walks over the index |
 //! | `writer` | [`BundleWriter`]: writes a bundle of one shard |
 //! | `publication` | a bundle's finished files, put in place together |
+//! | `prefix` | the names of a bundle's files, and which of them there are |
+//! | `set_aside` | [`recover`]: what is replaced, and how it comes back after a crash |
 //! | `header` | the entry under the empty key |
 //! | `entry` | [`BundleEntry`], and the proof that its numbers agree |
 //! | `key` | [`Key`], and the keys of the pieces of partitioned tensors |
@@ -39,6 +41,8 @@ mod assemble;
 mod checkpoint_state;
 mod cursor;
 mod entry;
+#[cfg(test)]
+mod faults;
 mod header;
 mod key;
 mod listing;
@@ -46,8 +50,10 @@ mod locate;
 mod options;
 mod parallel;
 mod payload;
+mod prefix;
 mod publication;
 mod reader;
+mod set_aside;
 mod shard;
 mod shard_writer;
 mod verify;
@@ -63,6 +69,7 @@ pub(crate) use locate::foreign_kind;
 pub use locate::locate_bundle;
 pub use options::BundleOptions;
 pub use reader::BundleReader;
+pub use set_aside::{Recovery, recover};
 pub use shard::Checksums;
 pub use verify::Verification;
 pub use writer::{BundleWriter, BundleWriterOptions, Durability, Existing};

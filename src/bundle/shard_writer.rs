@@ -2,7 +2,6 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::store::PendingFile;
-use crate::store::platform;
 use crate::wire::crc;
 
 /// What small tensors are gathered in, and the most that is summed before it is written.
@@ -83,7 +82,7 @@ impl ShardWriter {
     /// the file lies in few pieces.
     pub(crate) fn reserve(&mut self, bytes: u64) -> io::Result<()> {
         match bytes >= LARGE {
-            true => platform::preallocate(self.target.get_ref().file(), self.len + bytes),
+            true => self.target.get_ref().preallocate(self.len + bytes),
             false => Ok(()),
         }
     }

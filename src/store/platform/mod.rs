@@ -1,5 +1,5 @@
 //! What differs from one operating system to the next: mapping, positioned reads, huge pages,
-//! preallocation, directory sync.
+//! preallocation, sync and locks of directories.
 //!
 //! `native` does it as well as the system can, `portable` with the standard library alone. The
 //! compiler setting `--cfg savedmodel_portable` forces the portable one everywhere; the unit tests
@@ -17,7 +17,7 @@ use portable as native;
 use unix as native;
 
 pub(crate) use buffer::{Buffer, reserve};
-pub(crate) use native::{map, preallocate, read_at, sync_directory};
+pub(crate) use native::{lock_directory, map, preallocate, read_at, sync_directory};
 
 #[cfg(test)]
 pub(crate) use tests::TestDirectory;
@@ -104,6 +104,26 @@ mod tests {
             portable::sync_directory,
         );
         advice_changes_nothing(portable::advise_huge);
+    }
+
+    #[test]
+    fn a_locked_directory_is_waited_for() {
+        assert!(portable::lock_directory(Path::new(".")).is_none());
+        let directory = TestDirectory::new("lock");
+        let Some(mine) = lock_directory(directory.path()) else {
+            return;
+        };
+        let (send, receive) = std::sync::mpsc::channel();
+        let path = directory.path().to_owned();
+        let other = std::thread::spawn(move || {
+            let theirs = lock_directory(&path);
+            send.send(theirs.is_some()).unwrap();
+        });
+        let waited = receive.recv_timeout(std::time::Duration::from_millis(50));
+        assert!(waited.is_err(), "it was locked twice");
+        drop(mine);
+        assert!(receive.recv().unwrap());
+        other.join().unwrap();
     }
 
     #[cfg(unix)]
