@@ -22,14 +22,14 @@ use crate::store::{Moves, PendingFile, Stuck, disk, platform};
 /// ```text
 /// 1  files are synced      else a name could come to stand for bytes that never arrived
 /// 2  old index → aside     else an index could name shards that have left, or new ones
-///    directory synced
-/// 3  old shards → aside    else a new shard of the same name could take the last name of an old one
+///    directory synced      (also where there is no index: its absence may be news to the disk)
+/// 3  old shards → aside    else a new shard could take the name of an old one that has no other
 ///    directory synced
 /// 4  new shards → places   else the index could name shards that never came
 ///    directory synced
 /// 5  new index → place     the new bundle is there
 ///    directory synced      else the old one could be gone and the new one not there
-/// 6  old files removed     index first: shards without an index are left over, and nothing else
+/// 6  old files removed     index first: a set of shards without one is known to be left over
 /// ```
 ///
 /// Until 2 the old bundle is there, from 5 on the new one, and between them none, with the old one
@@ -130,11 +130,14 @@ impl Publication {
         moves: &mut Moves,
     ) -> Result<()> {
         let in_directory = in_file(self.prefix.directory());
-        for (part, from, to) in &old.moves {
+        if let Some((from, to)) = &old.index {
             moves.rename(from, to).map_err(in_file(from))?;
-            if *part == Part::Index {
-                moves.settle().map_err(&in_directory)?;
-            }
+        }
+        // Also what others did here and did not wait for: that there is no index must be true on
+        // the disk.
+        moves.settle().map_err(&in_directory)?;
+        for (from, to) in &old.shards {
+            moves.rename(from, to).map_err(in_file(from))?;
         }
         moves.settle().map_err(&in_directory)?;
         for (file, part) in new {

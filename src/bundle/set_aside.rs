@@ -12,8 +12,9 @@ use crate::table;
 /// The files that a new bundle replaces: where they are and where they are set aside.
 #[derive(Debug, Default)]
 pub(crate) struct Replaced {
-    /// Part, place and name aside of what is to be moved, the index first.
-    pub(crate) moves: Vec<(Part, PathBuf, PathBuf)>,
+    /// Place and name aside of the index, if it is to be moved, and of shards.
+    pub(crate) index: Option<(PathBuf, PathBuf)>,
+    pub(crate) shards: Vec<(PathBuf, PathBuf)>,
     /// What is aside once all is moved, the index first.
     aside: Vec<PathBuf>,
     has_index: bool,
@@ -63,7 +64,10 @@ impl Replaced {
                 left_over.extend((!is_new).then_some(place));
             } else if is_new || part.is_named(named) {
                 let to = prefix.aside(part, mark);
-                replaced.moves.push((part.clone(), place, to));
+                match part {
+                    Part::Index => replaced.index = Some((place, to)),
+                    Part::Shard { .. } => replaced.shards.push((place, to)),
+                }
                 aside.push(part.clone());
             }
         }
@@ -172,6 +176,10 @@ pub fn recover(prefix: impl AsRef<Path>) -> Result<Recovery> {
     let Some(mark) = files.latest_aside() else {
         return Ok(Recovery::Nothing);
     };
+    let in_directory = in_file(prefix.directory());
+    let mut moves = Moves::new(vec![prefix.directory().to_owned()]);
+    // What led here may have waited for nothing.
+    moves.settle().map_err(&in_directory)?;
     let named = shard_count(&prefix.aside(&Part::Index, mark));
     // While no index could name them.
     for part in &files.in_place {
@@ -180,8 +188,6 @@ pub fn recover(prefix: impl AsRef<Path>) -> Result<Recovery> {
             disk::remove(&place).map_err(in_file(&place))?;
         }
     }
-    let in_directory = in_file(prefix.directory());
-    let mut moves = Moves::new(vec![prefix.directory().to_owned()]);
     // From the back: the index comes first.
     for part in files.set_aside[&mark].iter().rev() {
         if *part == Part::Index {

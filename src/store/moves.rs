@@ -12,6 +12,9 @@ pub(crate) struct Moves {
     /// The directories to sync; none, if nothing is to be waited for.
     directories: Vec<PathBuf>,
     steps: Vec<Step>,
+    /// Whether there may be changes that are not on the disk: at the beginning those of others, as
+    /// of a process that was killed.
+    is_unsettled: bool,
 }
 
 #[derive(Debug)]
@@ -37,11 +40,13 @@ impl Moves {
         Moves {
             directories,
             steps: Vec::new(),
+            is_unsettled: true,
         }
     }
 
     pub(crate) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         disk::rename(from, to)?;
+        self.is_unsettled = true;
         self.steps.push(Step::Renamed {
             from: from.to_owned(),
             to: to.to_owned(),
@@ -49,14 +54,16 @@ impl Moves {
         Ok(())
     }
 
-    /// Waits until all moves so far are on the disk.
+    /// Waits until all that was done in the directories so far is on the disk.
     pub(crate) fn settle(&mut self) -> io::Result<()> {
-        if !matches!(self.steps.last(), Some(Step::Renamed { .. })) {
+        if !self.is_unsettled {
             return Ok(());
         }
         // Also if it fails, because some of it may be on the disk then.
         self.steps.push(Step::Settled);
-        self.sync()
+        self.sync()?;
+        self.is_unsettled = false;
+        Ok(())
     }
 
     /// Gives all files their names again, the last moved first, and waits for the disk where it was

@@ -71,7 +71,7 @@ pub(super) struct Run {
 impl Scenario {
     /// Makes a directory with what is there before.
     pub(super) fn directory(self) -> Directory {
-        let directory = Directory(TestDirectory::new("faults"));
+        let directory = Directory(TestDirectory::in_memory("faults"));
         if let Some(shards) = self.old {
             let generation = Generation::Old;
             write(directory.path(), shards, generation, Durability::None).unwrap();
@@ -92,8 +92,8 @@ impl Scenario {
         }
     }
 
-    /// Returns directories in which the old bundle is set aside, each after another operation.
-    pub(super) fn crashed(self, durability: Durability) -> Vec<Directory> {
+    /// Returns what leaves the old bundle set aside, each ending after another operation.
+    pub(super) fn crashed(self, durability: Durability) -> Vec<Run> {
         let mut crashed = Vec::new();
         for at in 0.. {
             let fault = Fault::FailFrom(at, std::io::ErrorKind::Other);
@@ -102,7 +102,7 @@ impl Scenario {
                 break;
             }
             if self.outcome(&run.directory) == Outcome::SetAside {
-                crashed.push(run.directory);
+                crashed.push(run);
             }
         }
         assert_eq!(crashed.is_empty(), self.old.is_none());
@@ -287,7 +287,7 @@ impl Directory {
     }
 
     pub(super) fn copy(&self) -> Directory {
-        let copy = Directory(TestDirectory::new("faults"));
+        let copy = Directory(TestDirectory::in_memory("faults"));
         for name in self.names() {
             fs::copy(self.path().join(&name), copy.path().join(&name)).unwrap();
         }

@@ -36,10 +36,22 @@ mod tests {
 
     impl TestDirectory {
         pub(crate) fn new(name: &str) -> Self {
+            Self::below(&std::env::temp_dir(), name)
+        }
+
+        /// In memory, where the system has a directory there: for tests of many small files.
+        pub(crate) fn in_memory(name: &str) -> Self {
+            match Path::new("/dev/shm") {
+                shared if shared.is_dir() => Self::below(shared, name),
+                _ => Self::new(name),
+            }
+        }
+
+        fn below(parent: &Path, name: &str) -> Self {
             static COUNT: AtomicU32 = AtomicU32::new(0);
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let unique = format!("savedmodel-{}-{count}-{name}", std::process::id());
-            let path = std::env::temp_dir().join(unique);
+            let path = parent.join(unique);
             fs::create_dir(&path).unwrap();
             TestDirectory(path)
         }
