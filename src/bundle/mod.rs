@@ -59,7 +59,7 @@ mod shard_writer;
 mod verify;
 mod writer;
 
-pub use checkpoint_state::{CheckpointState, latest_checkpoint};
+pub use checkpoint_state::{CheckpointPaths, CheckpointState, latest_checkpoint};
 pub use cursor::{Cursor, Entries};
 pub use entry::BundleEntry;
 pub use header::Endianness;

@@ -1,6 +1,8 @@
 //! Integration tests.
 
 mod answers;
+#[cfg(unix)]
+mod checkpoint_states;
 #[cfg(feature = "cli")]
 mod cli;
 mod corrupt;
@@ -17,6 +19,7 @@ mod object_graph;
 mod op_facts;
 mod proto;
 mod records;
+mod replacing;
 mod tensor_protos;
 mod tensorflow;
 mod text;

@@ -12,8 +12,9 @@ use std::process::{Command, Stdio};
 use lossy_disk::states_after_a_crash;
 use scenario::{Outcome, SCENARIOS, Scenario};
 
-use super::{Durability, Existing, Recovery, recover};
+use super::{CheckpointState, Durability, Existing, Recovery, recover};
 use crate::store::faults::{Done, Fault, Faults, STOPPED};
+use crate::store::platform::TestDirectory;
 
 const BOTH: [Durability; 2] = [Durability::Sync, Durability::None];
 
@@ -347,6 +348,46 @@ fn a_machine_that_crashes_again_keeps_one_bundle_complete() {
                     }
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn a_list_of_checkpoints_is_the_old_or_the_new() {
+    let list = |directory: &scenario::Directory| CheckpointState::read(directory.path()).unwrap();
+    let old = CheckpointState::new("ckpt-1");
+    let new = CheckpointState::new("ckpt-2");
+    let before = scenario::Directory(TestDirectory::in_memory("list"));
+    old.write(before.path()).unwrap();
+    for at in 0.. {
+        for fault in [
+            Fault::Fail(at, io::ErrorKind::Other),
+            Fault::FailFrom(at, io::ErrorKind::Other),
+            Fault::Full(at),
+            Fault::Short(at),
+            Fault::None,
+        ] {
+            let directory = before.copy();
+            let faults = Faults::below(directory.path(), fault);
+            let result = new.write(directory.path());
+            let done = faults.done();
+            drop(faults);
+            let found = list(&directory).unwrap();
+            let is_moved = done.iter().any(|done| matches!(done, Done::Rename { .. }));
+            assert_eq!(found, if is_moved { &new } else { &old }.clone());
+            if !matches!(fault, Fault::FailFrom(..)) {
+                assert_eq!(directory.names(), ["checkpoint"]);
+            }
+            for (count, state) in states_after_a_crash(before.path(), &done, 0) {
+                let found = list(&state).unwrap();
+                assert!(found == old || found == new);
+                if count == done.len() && result.is_ok() {
+                    assert_eq!(found, new);
+                }
+            }
+        }
+        if at > 10 {
+            break;
         }
     }
 }
