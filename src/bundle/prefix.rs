@@ -191,10 +191,11 @@ fn read(name: &str, prefix: &str) -> Option<(Part, Option<Mark>)> {
     (written == name).then_some((part, mark))
 }
 
-/// Finds among the names of a directory the index of a bundle `prefix` that was set aside.
-pub(crate) fn index_aside<'a>(names: &'a [String], prefix: &str) -> Option<&'a str> {
-    let set_aside = |name: &&String| matches!(read(name, prefix), Some((Part::Index, Some(_))));
-    names.iter().find(set_aside).map(String::as_str)
+/// Says whether a file of that name is the index of some bundle that was set aside.
+pub(crate) fn is_index_aside(name: &str) -> bool {
+    let index = format!(".index{SET_ASIDE}");
+    let prefix = name.rsplit_once(&index).map(|(prefix, _)| prefix);
+    prefix.is_some_and(|prefix| read(name, prefix).is_some())
 }
 
 #[cfg(test)]
@@ -224,6 +225,11 @@ mod tests {
                 let name = path.file_name().unwrap().to_str().unwrap();
                 assert_eq!(read(name, "a.b-1"), Some((part.clone(), mark)));
                 assert_eq!(read(name, "a.b"), None);
+                assert_eq!(
+                    is_index_aside(name),
+                    part == Part::Index && mark.is_some(),
+                    "{name}"
+                );
             }
         }
         assert_eq!(

@@ -55,10 +55,14 @@ pub struct BundleWriter {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// Both files and their directory are on the disk when [`BundleWriter::finish`] returns.
+    /// When [`BundleWriter::finish`] returns, the new bundle is on the disk. If the machine crashes
+    /// before, one bundle is there complete: the new one, or the old one, in place or set aside
+    /// where [`recover`](super::recover) finds it. Costs a sync of each file, and three or four of
+    /// the directory.
     #[default]
     Sync,
-    /// The system writes them when it likes, as with TensorFlow's writer.
+    /// The system writes when it likes, as with TensorFlow's writer. A process that dies still
+    /// leaves one bundle complete; a machine that crashes may leave any mixture.
     None,
 }
 
@@ -66,12 +70,18 @@ pub enum Durability {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Existing {
-    /// It stays, and writing is refused.
+    /// It stays, and writing is refused: when an index or any data file of the prefix is there, or a
+    /// bundle that is set aside, both as the bundle is begun and as it is finished.
     #[default]
     Refuse,
-    /// Its index and the data file of the same name are replaced when the new bundle is finished.
-    /// Between the two there is a moment without a sound bundle. Other shards that it had stay,
-    /// and no reader looks at them.
+    /// It is replaced when the new bundle is finished, and a crash loses neither: its index, and then
+    /// the data files that this names, are set aside under names like `ckpt-1.index.set-aside-0-4711`
+    /// which no reader looks for; the new data files come, then the new index; and what was set
+    /// aside is removed. Of an index that cannot be read, all data files of the prefix are replaced.
+    ///
+    /// What a crash leaves is the old bundle, the new one, or the old one set aside, and never parts
+    /// of both. From the last, [`recover`](super::recover) puts the old one back, and a writer with
+    /// this option goes on. Where an operation fails, the old bundle is put back at once.
     Replace,
 }
 
@@ -236,13 +246,15 @@ impl BundleWriter {
     }
 
     /// Completes the bundle: writes its index, and moves both files to their places, the index
-    /// last. What was written is on the disk then, unless
+    /// last. A bundle that is there is [replaced](Existing::Replace) now. What was written is on the disk then, unless
     /// [told not to](BundleWriterOptions::durability).
     ///
     /// # Errors
     ///
     /// `Io` as the system has it, and `InvalidArgument` if an earlier write failed, or if a file
-    /// came to be in the way. The files are removed.
+    /// came to be in the way. What was written is removed then, and what was there is there again;
+    /// if even that fails, the error says where it is. Only if removing what was replaced is what
+    /// fails, the new bundle is in place, and the error says so.
     pub fn finish(mut self) -> Result<()> {
         self.refuse_after_failure()?;
         let data = self.data.finish().map_err(in_file(&self.data_path))?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::process::{Command, Stdio};
 
-use savedmodel::bundle::{Durability, Existing, Recovery, recover};
+use savedmodel::bundle::{Durability, Existing, Recovery, locate_bundle, recover};
 use savedmodel::{BundleReader, BundleWriter, ErrorKind, Result, Tensor};
 
 /// An empty directory for one test's files. It stays until the next run, to look at.
@@ -126,6 +126,8 @@ fn the_latest_that_was_set_aside_comes_back() {
     }
     let error = BundleReader::open(&prefix).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NotFound { .. }));
+    assert!(error.help().unwrap().contains("b.index.set-aside-"));
+    let error = locate_bundle(&directory).unwrap_err();
     assert!(error.help().unwrap().contains("b.index.set-aside-"));
     assert!(write(&prefix, Existing::Refuse, 4).is_err());
 
