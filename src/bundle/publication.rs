@@ -2,7 +2,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::writer::{Durability, Existing};
+use super::writer_options::{Durability, Existing};
 use crate::error::{Error, Result};
 use crate::store::{PendingFile, platform};
 

@@ -40,6 +40,36 @@ impl PendingFile {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
+    /// Makes another name of a finished file, or a copy of it where the file system has no such names,
+    /// so that it can be moved to a place and stays where it is as well.
+    pub(crate) fn link(source: &Path, target: &Path) -> io::Result<Self> {
+        // Not a name of a symbolic link, which would lead elsewhere from another directory.
+        let source = fs::canonicalize(source)?;
+        let mut file = File::open(&source)?;
+        for attempt in 0..100 {
+            let mut path = OsString::from(target);
+            path.push(format!(
+                ".tempstate{}",
+                RandomState::new().hash_one(attempt)
+            ));
+            let path = PathBuf::from(path);
+            match fs::hard_link(&source, &path) {
+                Ok(()) => {
+                    return Ok(PendingFile {
+                        file,
+                        path,
+                        in_place: false,
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(_) => break,
+            }
+        }
+        let copy = Self::create(target)?;
+        io::copy(&mut file, &mut &copy.file)?;
+        Ok(copy)
+    }
+
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
@@ -94,5 +124,21 @@ mod tests {
         drop(two);
         assert_eq!(fs::read(&target).unwrap(), b"after");
         assert_eq!(names(), 1);
+    }
+
+    #[test]
+    fn another_name_comes_and_goes_without_the_file() {
+        let directory = TestDirectory::new("linked");
+        let (source, target) = (directory.path().join("a"), directory.path().join("b"));
+        fs::write(&source, b"bytes").unwrap();
+        drop(PendingFile::link(&source, &target).unwrap());
+        PendingFile::link(&source, &target)
+            .unwrap()
+            .move_to(&target)
+            .unwrap();
+        assert_eq!(fs::read(&source).unwrap(), b"bytes");
+        assert_eq!(fs::read(&target).unwrap(), b"bytes");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+        assert!(PendingFile::link(&directory.path().join("c"), &target).is_err());
     }
 }
