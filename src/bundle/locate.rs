@@ -2,6 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint_state::latest_checkpoint;
+use super::prefix::index_aside;
 use super::reader::BundleReader;
 use crate::error::{Error, ErrorKind, MAX_NEAR, Printable, Result, nearest};
 use crate::store::{Blob, Store};
@@ -150,10 +151,17 @@ pub(crate) fn no_index(error: io::Error, store: &dyn Store, prefix: &str) -> Err
         .take(MAX_NEAR)
         .map(str::to_owned)
         .collect();
-    Error::new(ErrorKind::NotFound {
+    let error = Error::new(ErrorKind::NotFound {
         what: "index of a tensor bundle".to_owned(),
         near,
-    })
+    });
+    match index_aside(&names, name) {
+        Some(aside) => error.remedy(format!(
+            "replacing the bundle was cut short, and the old one is set aside as `{}`: put it back with `bundle::recover`",
+            Printable(aside)
+        )),
+        None => error,
+    }
 }
 
 fn is_v1_shard(rest: &str) -> bool {

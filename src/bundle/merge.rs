@@ -10,7 +10,7 @@ use super::reader::BundleReader;
 use super::writer::write_index;
 use super::writer_options::{BLOCK_SIZE, Durability, Existing};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::PendingFile;
+use crate::store::{PendingFile, disk};
 use crate::wire::{Message, Value, varint};
 
 /// Says what becomes of bundles that were merged.
@@ -366,7 +366,7 @@ const MAX_UNUSED: u32 = 1 << 16;
 fn remove_all(inputs: &[Input], used: &Used, merged: &HashSet<PathBuf>) {
     let remove = |path: PathBuf| {
         if !merged.contains(&same_name(&path)) {
-            let _ = fs::remove_file(path);
+            let _ = disk::remove(&path);
         }
     };
     for input in inputs {
@@ -385,7 +385,7 @@ fn remove_all(inputs: &[Input], used: &Used, merged: &HashSet<PathBuf>) {
             && !merged.iter().any(|path| path.parent() == Some(directory))
         {
             // Refused unless it is empty.
-            let _ = fs::remove_dir(directory);
+            let _ = disk::remove_directory(directory);
         }
     }
 }
@@ -399,5 +399,86 @@ fn same_name(path: &Path) -> PathBuf {
     match (fs::canonicalize(directory), path.file_name()) {
         (Ok(directory), Some(name)) => directory.join(name),
         _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::bundle::BundleWriter;
+    use crate::store::faults::{Fault, Faults};
+    use crate::store::platform::TestDirectory;
+    use crate::tensor::Tensor;
+
+    fn value(key: usize) -> Tensor {
+        Tensor::scalar(key as i64)
+    }
+
+    /// Says whether a prefix has a bundle with these and nothing else.
+    fn has(prefix: &Path, keys: &[usize]) -> bool {
+        let Ok(reader) = BundleReader::open(prefix) else {
+            return false;
+        };
+        assert_eq!(reader.entries().count(), keys.len());
+        for &key in keys {
+            assert_eq!(reader.tensor(key.to_string()).unwrap(), value(key));
+        }
+        true
+    }
+
+    #[test]
+    fn whichever_operation_fails_no_tensor_is_lost() {
+        let kind = io::ErrorKind::Other;
+        // Into a prefix of its own, and into that of the first input.
+        for merged in ["merged", "part0"] {
+            let (mut failed, mut left) = (0, 0);
+            for at in 0.. {
+                let mut over = true;
+                for fault in [Fault::Fail(at, kind), Fault::FailFrom(at, kind)] {
+                    let directory = TestDirectory::in_memory("merge");
+                    let path = |name: &str| directory.path().join(name);
+                    let parts = [path("part0"), path("part1")];
+                    for (key, part) in parts.iter().enumerate() {
+                        let mut writer = BundleWriter::create(part).unwrap();
+                        writer.add(key.to_string(), &value(key)).unwrap();
+                        writer.finish().unwrap();
+                    }
+                    let faults = Faults::below(directory.path(), fault);
+                    let options = MergeOptions::default().existing(Existing::Replace);
+                    let result = merge_bundles(&parts, path(merged), &options);
+                    over &= faults.tried() <= at;
+                    drop(faults);
+                    if merged == "part0" {
+                        let _ = super::super::recover(&parts[0]);
+                    }
+                    let is_merged = has_two(&path(merged));
+                    let parts_are_there =
+                        !is_merged && has(&parts[0], &[0]) && has(&parts[1], &[1]);
+                    assert!(is_merged || parts_are_there, "{merged}, {fault:?}");
+                    // Said where it could not be taken back.
+                    let says = |error: &Error| {
+                        let error = error.to_string();
+                        error.contains("in place") || error.contains("back to")
+                    };
+                    match &result {
+                        Ok(()) => assert!(is_merged),
+                        Err(error) => assert!(parts_are_there || says(error), "{error}"),
+                    }
+                    failed += usize::from(result.is_err());
+                    left += usize::from(result.is_ok() && path("part1.index").exists());
+                }
+                if over {
+                    break;
+                }
+            }
+            assert!(failed > 20 && left > 0, "{failed} {left}");
+        }
+    }
+
+    fn has_two(prefix: &Path) -> bool {
+        let is_merged = |reader: BundleReader| reader.entries().count() == 2;
+        BundleReader::open(prefix).is_ok_and(is_merged) && has(prefix, &[0, 1])
     }
 }

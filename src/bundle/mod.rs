@@ -29,6 +29,8 @@
 //! | `index_merge` | an index from the entries of several sources |
 //! | `raw_entry` | an entry whose shard gets another number |
 //! | `publication` | a bundle's finished files, put in place together |
+//! | `prefix` | the names of a bundle's files, and which of them there are |
+//! | `set_aside` | [`recover`]: what is replaced, and how it comes back after a crash |
 //! | `header` | the entry under the empty key |
 //! | `entry` | [`BundleEntry`], and the proof that its numbers agree |
 //! | `key` | [`Key`], and the keys of the pieces of partitioned tensors |
@@ -46,6 +48,8 @@ mod assemble;
 mod checkpoint_state;
 mod cursor;
 mod entry;
+#[cfg(test)]
+mod faults;
 mod header;
 mod index_merge;
 mod key;
@@ -57,9 +61,11 @@ mod options;
 mod parallel;
 mod payload;
 mod pending_entries;
+mod prefix;
 mod publication;
 mod raw_entry;
 mod reader;
+mod set_aside;
 mod shard;
 mod shard_writer;
 mod split;
@@ -78,6 +84,7 @@ pub use locate::locate_bundle;
 pub use merge::{Inputs, MergeOptions, merge_bundles, part_prefix};
 pub use options::BundleOptions;
 pub use reader::BundleReader;
+pub use set_aside::{Recovery, recover};
 pub use shard::Checksums;
 pub use verify::Verification;
 pub use writer::BundleWriter;

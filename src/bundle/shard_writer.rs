@@ -1,10 +1,9 @@
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::store::PendingFile;
-use crate::store::platform;
 use crate::wire::crc;
 
 /// What small tensors are gathered in, and the most that is taken from a reader at once.
@@ -151,9 +150,7 @@ impl ShardWriter {
             Some(kept) => self.buffer.truncate(kept as usize),
             None => {
                 self.buffer.clear();
-                let mut file = self.file.file();
-                file.set_len(len)?;
-                file.seek(SeekFrom::Start(len))?;
+                self.file.truncate(len)?;
                 self.written = len;
             }
         }
@@ -179,7 +176,7 @@ impl ShardWriter {
     /// the file lies in few pieces.
     pub(crate) fn reserve(&mut self, bytes: u64) -> io::Result<()> {
         match bytes >= LARGE {
-            true => platform::preallocate(self.file.file(), self.len() + bytes),
+            true => self.file.preallocate(self.len() + bytes),
             false => Ok(()),
         }
     }
