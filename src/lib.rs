@@ -21,7 +21,7 @@
 //! |---|---|
 //! | a model: meta graphs, signatures, graph, assets | [`SavedModel`], [`model`] |
 //! | variables and checkpoints | [`BundleReader`], [`BundleWriter`], [`bundle`] |
-//! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
+//! | tensors | [`Tensor`], [`TensorView`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | objects, their names, functions | [`object_graph`] |
 //! | where bytes come from | [`store`] |
 //! | TFRecord files | [`record`] |
@@ -59,7 +59,7 @@ pub use model::{MetaGraph, SavedModel, Signature, TensorInfo};
 pub use prost::bytes::Bytes;
 pub use tensor::{
     DType, Dimension, Element, Extent, PartialShape, Shape, Statistics, Strings, Tensor,
-    TensorSlice,
+    TensorSlice, TensorView,
 };
 
 /// The examples of the README, so that they are compiled and run.

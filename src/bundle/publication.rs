@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::prefix::{Files, Part, Prefix};
 use super::set_aside::Replaced;
-use super::writer::{Durability, Existing};
+use super::writer_options::{Durability, Existing};
 use crate::error::{Error, Printable, Result};
 use crate::store::{Moves, PendingFile, Stuck, disk, platform};
 
@@ -77,6 +77,11 @@ impl Publication {
     /// Takes the next data file: shard 0 comes first.
     pub(crate) fn shard(&mut self, file: PendingFile) {
         self.shards.push(file);
+    }
+
+    /// Takes what another publication of the same prefix prepared, and nothing of its shards.
+    pub(crate) fn join(&mut self, other: Publication) {
+        self.grown.extend(other.grown);
     }
 
     /// Puts the files in place.

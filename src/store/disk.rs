@@ -81,6 +81,29 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
+/// Gives a file another name beside the one it has; no file may have it.
+pub(crate) fn link(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before(Operation::Link { from, to })?;
+    fs::hard_link(from, to)
+}
+
+/// Takes everything behind the first `len` bytes from the file of that name.
+pub(crate) fn truncate(file: &File, path: &Path, len: u64) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before(Operation::Truncate(path, len))?;
+    #[cfg(not(test))]
+    let _ = path;
+    file.set_len(len)
+}
+
+/// Removes a directory, which must be empty.
+pub(crate) fn remove_directory(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before(Operation::Remove(path))?;
+    fs::remove_dir(path)
+}
+
 /// Removes a file.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     #[cfg(test)]

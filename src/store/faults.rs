@@ -15,6 +15,8 @@ pub(crate) enum Operation<'a> {
     Sync(&'a Path),
     SyncDirectory(&'a Path),
     Rename { from: &'a Path, to: &'a Path },
+    Link { from: &'a Path, to: &'a Path },
+    Truncate(&'a Path, u64),
     Remove(&'a Path),
 }
 
@@ -28,6 +30,8 @@ pub(crate) enum Done {
     Sync(PathBuf),
     SyncDirectory(PathBuf),
     Rename { from: PathBuf, to: PathBuf },
+    Link { from: PathBuf, to: PathBuf },
+    Truncate(PathBuf, u64),
     Remove(PathBuf),
 }
 
@@ -41,6 +45,8 @@ impl Operation<'_> {
             | Operation::Sync(path)
             | Operation::SyncDirectory(path)
             | Operation::Rename { from: path, .. }
+            | Operation::Link { to: path, .. }
+            | Operation::Truncate(path, _)
             | Operation::Remove(path) => path,
         }
     }
@@ -57,6 +63,11 @@ impl Operation<'_> {
                 from: from.into(),
                 to: to.into(),
             },
+            Operation::Link { from, to } => Done::Link {
+                from: from.into(),
+                to: to.into(),
+            },
+            Operation::Truncate(path, len) => Done::Truncate(path.into(), len),
             Operation::Remove(path) => Done::Remove(path.into()),
         }
     }

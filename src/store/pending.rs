@@ -1,8 +1,8 @@
 use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::hash::BuildHasher;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::disk;
@@ -23,9 +23,7 @@ impl PendingFile {
     /// Creates a file beside the place it is for, with a name that begins as `target` does.
     pub(crate) fn create(target: &Path) -> io::Result<Self> {
         for attempt in 0.. {
-            let mut path = OsString::from(target);
-            path.push(format!(".tempstate{}", random_number()));
-            let path = PathBuf::from(path);
+            let path = pending_path(target);
             match disk::create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {}
                 file => {
@@ -40,15 +38,31 @@ impl PendingFile {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Takes a finished file that has a name of its own, which it keeps unless it is moved.
-    #[allow(dead_code, reason = "merging bundles moves their data files")]
-    pub(crate) fn adopt(path: &Path) -> io::Result<Self> {
-        Ok(PendingFile {
-            // Some systems sync only what is open for writing.
-            file: OpenOptions::new().write(true).open(path)?,
-            path: path.to_owned(),
-            stays: true,
-        })
+    /// Makes another name of a finished file, or a copy of it where the file system has no such names,
+    /// so that it can be moved to a place and stays where it is as well.
+    pub(crate) fn link(source: &Path, target: &Path) -> io::Result<Self> {
+        // Not a name of a symbolic link, which would lead elsewhere from another directory.
+        let source = fs::canonicalize(source)?;
+        // Some systems sync only what is open for writing, which not every file can be.
+        let writable = OpenOptions::new().read(true).write(true).open(&source);
+        let mut file = writable.or_else(|_| File::open(&source))?;
+        for _ in 0..100 {
+            let path = pending_path(target);
+            match disk::link(&source, &path) {
+                Ok(()) => {
+                    return Ok(PendingFile {
+                        file,
+                        path,
+                        stays: false,
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(_) => break,
+            }
+        }
+        let mut copy = Self::create(target)?;
+        io::copy(&mut file, &mut copy)?;
+        Ok(copy)
     }
 
     /// Returns where the file is until it is moved.
@@ -59,6 +73,13 @@ impl PendingFile {
     /// Reserves space up to that length, which is not changed.
     pub(crate) fn preallocate(&self, len: u64) -> io::Result<()> {
         disk::preallocate(&self.file, &self.path, len)
+    }
+
+    /// Takes everything behind the first `len` bytes away; what is written next follows them.
+    pub(crate) fn truncate(&mut self, len: u64) -> io::Result<()> {
+        disk::truncate(&self.file, &self.path, len)?;
+        self.file.seek(SeekFrom::Start(len))?;
+        Ok(())
     }
 
     /// Waits until the bytes are on the disk.
@@ -77,6 +98,13 @@ impl PendingFile {
     pub(crate) fn keep(mut self) {
         self.stays = true;
     }
+}
+
+/// Returns a name that begins as `target` does and that nobody else has.
+fn pending_path(target: &Path) -> PathBuf {
+    let mut path = OsString::from(target);
+    path.push(format!(".tempstate{}", random_number()));
+    path.into()
 }
 
 /// Returns a number that no other call returns, in this process or another: each `RandomState` has
@@ -105,8 +133,6 @@ impl Drop for PendingFile {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::store::platform::TestDirectory;
 
@@ -132,13 +158,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_a_name_of_its_own_keeps_it() {
-        let directory = TestDirectory::new("adopted");
-        let (one, two) = (directory.path().join("one"), directory.path().join("two"));
-        fs::write(&one, b"bytes").unwrap();
-        drop(PendingFile::adopt(&one).unwrap());
-        PendingFile::adopt(&one).unwrap().move_to(&two).unwrap();
-        assert_eq!(fs::read(&two).unwrap(), b"bytes");
-        assert!(!one.exists());
+    fn another_name_comes_and_goes_without_the_file() {
+        let directory = TestDirectory::new("linked");
+        let (source, target) = (directory.path().join("a"), directory.path().join("b"));
+        fs::write(&source, b"bytes").unwrap();
+        drop(PendingFile::link(&source, &target).unwrap());
+        PendingFile::link(&source, &target)
+            .unwrap()
+            .move_to(&target)
+            .unwrap();
+        assert_eq!(fs::read(&source).unwrap(), b"bytes");
+        assert_eq!(fs::read(&target).unwrap(), b"bytes");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+        assert!(PendingFile::link(&directory.path().join("c"), &target).is_err());
     }
 }

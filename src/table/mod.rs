@@ -25,6 +25,7 @@ mod footer;
 mod reader;
 mod writer;
 
+pub(crate) use block_builder::shared_len;
 pub(crate) use reader::is_table;
 pub use reader::{Cursor, Reader};
 pub use writer::Writer;

@@ -77,6 +77,11 @@ impl LossyDisk {
                 let gone = Some(name_of(from));
                 self.change(Change { gone, come });
             }
+            Done::Link { from, to } => {
+                let come = Some((name_of(to), self.seen[&name_of(from)]));
+                self.change(Change { gone: None, come });
+            }
+            Done::Truncate(path, len) => self.file(path).written.truncate(*len as usize),
             Done::Remove(path) => {
                 let gone = Some(name_of(path));
                 self.change(Change { gone, come: None });

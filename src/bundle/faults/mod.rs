@@ -12,7 +12,9 @@ use std::process::{Command, Stdio};
 use lossy_disk::states_after_a_crash;
 use scenario::{Outcome, SCENARIOS, Scenario};
 
-use super::{CheckpointState, Durability, Existing, Recovery, recover};
+use super::{
+    CheckpointState, Durability, Existing, Inputs, MergeOptions, Recovery, merge_bundles, recover,
+};
 use crate::store::faults::{Done, Fault, Faults, STOPPED};
 use crate::store::platform::TestDirectory;
 
@@ -346,6 +348,67 @@ fn a_machine_that_crashes_again_keeps_one_bundle_complete() {
                         let expected = [Outcome::Old, Outcome::New][usize::from(replaces)];
                         assert_eq!(outcome, expected);
                     }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn merging_loses_neither_inputs_nor_what_is_replaced() {
+    let merge = |directory: &Path, inputs, durability| {
+        let prefixes = [0, 1].map(|input| directory.join(format!("p{input}")));
+        let options = MergeOptions::default()
+            .existing(Existing::Replace)
+            .inputs(inputs)
+            .durability(durability);
+        merge_bundles(prefixes, directory.join("b"), &options)
+    };
+    for (scenario, durability) in all().filter(|(scenario, _)| scenario.new == 2) {
+        let before = scenario.directory();
+        scenario::write_inputs(before.path(), 2);
+        for inputs in [Inputs::Keep, Inputs::Remove] {
+            let check = |directory: &scenario::Directory| {
+                let outcome = scenario.outcome(directory);
+                if outcome != Outcome::New || inputs == Inputs::Keep {
+                    assert!(scenario::are_inputs_whole(directory.path(), 2));
+                }
+                outcome
+            };
+            let mut operations = 0;
+            for at in 0.. {
+                let faults = [
+                    Fault::Fail(at, io::ErrorKind::Other),
+                    Fault::FailFrom(at, io::ErrorKind::Other),
+                    Fault::Full(at),
+                ];
+                for fault in faults {
+                    let directory = before.copy();
+                    let faults = Faults::below(directory.path(), fault);
+                    let result = merge(directory.path(), inputs, durability);
+                    operations = faults.tried();
+                    drop(faults);
+                    let outcome = check(&directory);
+                    if result.is_ok() {
+                        assert_eq!(outcome, Outcome::New);
+                    } else if !matches!(fault, Fault::FailFrom(..)) && outcome != Outcome::New {
+                        assert_eq!(outcome, scenario.before());
+                        assert_eq!(directory.names(), before.names());
+                    }
+                }
+                if operations <= at {
+                    break;
+                }
+            }
+            if durability == Durability::Sync {
+                let directory = before.copy();
+                let faults = Faults::below(directory.path(), Fault::None);
+                merge(directory.path(), inputs, durability).unwrap();
+                let done = faults.done();
+                drop(faults);
+                for (count, state) in states_after_a_crash(before.path(), &done, 0) {
+                    let outcome = check(&state);
+                    assert!(count < done.len() || outcome == Outcome::New);
                 }
             }
         }

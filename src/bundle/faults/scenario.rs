@@ -1,16 +1,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::bundle::entry::BundleEntry;
-use crate::bundle::header::Header;
-use crate::bundle::publication::{Publication, in_file};
-use crate::bundle::shard_writer::ShardWriter;
-use crate::bundle::{BundleReader, BundleWriter, Durability, Existing, Recovery, payload, recover};
-use crate::error::{Error, ErrorKind, Result};
-use crate::store::PendingFile;
+use crate::bundle::{BundleReader, BundleWriter, Durability, Existing, Recovery, recover};
+use crate::error::{ErrorKind, Result};
 use crate::store::faults::{Done, Fault, Faults};
 use crate::store::platform::TestDirectory;
-use crate::table;
 use crate::tensor::Tensor;
 
 /// A bundle of so many shards that is to come, and one that is there.
@@ -127,7 +121,7 @@ impl Scenario {
     /// Says what a reader finds, which must be one bundle whole or none, and what recovery makes of
     /// it.
     pub(super) fn outcome(self, directory: &Directory) -> Outcome {
-        for name in directory.names() {
+        for name in directory.names_of("b") {
             let is_picked_up = name.ends_with(".index") || name.ends_with(['1', '2']);
             let is_set_apart = name.contains(".tempstate") || name.contains(".set-aside-");
             let is_known = [1, 2]
@@ -206,6 +200,29 @@ pub(super) fn write_new(directory: &Path, shards: usize, durability: Durability)
     write(directory, shards, Generation::New, durability)
 }
 
+/// Writes bundles `p0`, `p1` and so on, which merged are the new bundle.
+pub(super) fn write_inputs(directory: &Path, shards: usize) {
+    for shard in 0..shards {
+        let mut bundle = BundleWriter::options()
+            .durability(Durability::None)
+            .create(directory.join(format!("p{shard}")))
+            .unwrap();
+        bundle
+            .add(key(shard), &values(shard, Generation::New))
+            .unwrap();
+        bundle.finish().unwrap();
+    }
+}
+
+/// Says whether these bundles are there and whole.
+pub(super) fn are_inputs_whole(directory: &Path, shards: usize) -> bool {
+    (0..shards).all(|shard| {
+        BundleReader::open(directory.join(format!("p{shard}")))
+            .and_then(|bundle| bundle.tensor(key(shard)))
+            .is_ok_and(|tensor| tensor == values(shard, Generation::New))
+    })
+}
+
 fn key(shard: usize) -> String {
     format!("shard {shard}")
 }
@@ -229,37 +246,15 @@ fn write(
 ) -> Result<()> {
     let prefix = directory.join("b");
     let existing = Existing::Replace;
-    if shards == 1 {
+    let writers = (0..shards).map(|shard| {
         let mut bundle = BundleWriter::options()
             .existing(existing)
             .durability(durability)
-            .create(prefix)?;
-        bundle.add(key(0), &values(0, generation))?;
-        return bundle.finish();
-    }
-    let mut publication = Publication::new(&prefix, existing, durability)?;
-    let index_path = publication.index_path();
-    let index = PendingFile::create(&index_path).map_err(in_file(&index_path))?;
-    let mut table = table::Writer::new(index);
-    let header = Header {
-        num_shards: shards as u32,
-        ..Header::WRITTEN
-    };
-    let in_index = |error: Error| error.in_file(&index_path);
-    table.add(b"", &header.encode()).map_err(in_index)?;
-    for shard in 0..shards {
-        let tensor = values(shard, generation);
-        let path = publication.shard_path(shard, shards);
-        let mut data = ShardWriter::create(&path).map_err(in_file(&path))?;
-        let crc = payload::write(&tensor, &mut data).map_err(in_file(&path))?;
-        let shape = tensor.shape().clone();
-        let entry = BundleEntry::stored(tensor.dtype(), shape, 0, data.len(), crc);
-        let mut entry = entry.encode();
-        entry.extend([0x18, shard as u8]);
-        table.add(key(shard).as_bytes(), &entry).map_err(in_index)?;
-        publication.shard(data.finish().map_err(in_file(&path))?);
-    }
-    publication.publish(table.finish().map_err(in_index)?)
+            .create(&prefix)?;
+        bundle.add(key(shard), &values(shard, generation))?;
+        Ok(bundle)
+    });
+    BundleWriter::finish_together(writers.collect::<Result<Vec<_>>>()?)
 }
 
 /// A directory of its own, with few and small files.
@@ -276,6 +271,13 @@ impl Directory {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
+        names
+    }
+
+    /// Returns the names that begin with a bundle's prefix.
+    pub(super) fn names_of(&self, prefix: &str) -> Vec<String> {
+        let mut names = self.names();
+        names.retain(|name| name.split('.').next() == Some(prefix));
         names
     }
 
