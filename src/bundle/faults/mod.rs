@@ -214,10 +214,10 @@ fn child() {
 
 #[test]
 fn recovery_that_is_cut_short_is_completed_by_the_next() {
-    for (scenario, durability) in all() {
-        for crashed in scenario.crashed(durability) {
+    for scenario in SCENARIOS {
+        for crashed in scenario.crashed_directories() {
             for at in 0.. {
-                let directory = crashed.directory.copy();
+                let directory = crashed.copy();
                 let fault = Fault::FailFrom(at, io::ErrorKind::Other);
                 let faults = Faults::below(directory.path(), fault);
                 let first = recover(directory.path().join("b"));
@@ -239,13 +239,13 @@ fn recovery_that_is_cut_short_is_completed_by_the_next() {
 
 #[test]
 fn replacing_after_a_crash_is_as_safe_as_before_it() {
-    for (scenario, durability) in all() {
-        for crashed in scenario.crashed(durability) {
+    for scenario in SCENARIOS {
+        for crashed in scenario.crashed_directories() {
             for at in 0.. {
-                let directory = crashed.directory.copy();
+                let directory = crashed.copy();
                 let fault = Fault::FailFrom(at, io::ErrorKind::Other);
                 let faults = Faults::below(directory.path(), fault);
-                let result = scenario::write_new(directory.path(), scenario.new, durability);
+                let result = scenario::write_new(directory.path(), scenario.new, Durability::Sync);
                 let tried = faults.tried();
                 drop(faults);
                 if tried <= at {
@@ -262,10 +262,10 @@ fn replacing_after_a_crash_is_as_safe_as_before_it() {
             }
             // An error, not a crash, gives the old bundle its place again, or leaves it aside.
             for at in 0.. {
-                let directory = crashed.directory.copy();
+                let directory = crashed.copy();
                 let fault = Fault::Fail(at, io::ErrorKind::Other);
                 let faults = Faults::below(directory.path(), fault);
-                let result = scenario::write_new(directory.path(), scenario.new, durability);
+                let result = scenario::write_new(directory.path(), scenario.new, Durability::Sync);
                 let tried = faults.tried();
                 drop(faults);
                 if tried <= at {
@@ -282,7 +282,7 @@ fn replacing_after_a_crash_is_as_safe_as_before_it() {
 #[test]
 fn a_bundle_set_aside_is_there_for_a_writer_that_is_to_refuse_it() {
     let scenario = SCENARIOS[1];
-    let crashed = scenario.crashed(Durability::None).pop().unwrap().directory;
+    let crashed = scenario.crashed_directories().pop().unwrap();
     let mut options = super::BundleWriter::options();
     options = options.existing(Existing::Refuse);
     let error = options.create(crashed.path().join("b")).unwrap_err();

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -101,6 +102,28 @@ impl Scenario {
         }
         assert_eq!(crashed.is_empty(), self.old.is_none());
         crashed
+    }
+
+    /// Returns directories in which the old bundle is set aside, each in another way.
+    pub(super) fn crashed_directories(self) -> Vec<Directory> {
+        let mut known = BTreeSet::new();
+        let runs = self.crashed(Durability::Sync).into_iter();
+        let directories = runs.map(|run| run.directory);
+        // Numbers at random are behind these.
+        let kind = |name: &str| {
+            let marks = [".tempstate", ".set-aside-"];
+            let mark = marks.iter().find_map(|mark| name.find(mark));
+            (
+                name[..mark.unwrap_or(name.len())].to_owned(),
+                mark.is_some(),
+            )
+        };
+        let kinds = |directory: &Directory| -> Vec<_> {
+            directory.names().iter().map(|name| kind(name)).collect()
+        };
+        directories
+            .filter(|directory| known.insert(kinds(directory)))
+            .collect()
     }
 
     pub(super) fn before(self) -> Outcome {
