@@ -21,9 +21,9 @@
 //! |---|---|
 //! | a model: meta graphs, signatures, graph, assets | [`SavedModel`], [`model`] |
 //! | variables and checkpoints | [`BundleReader`], [`BundleWriter`], [`bundle`] |
-//! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | objects, their names, functions; checkpoints of described objects | [`object_graph`] |
 //! | a model's identity: hashes of its parts | [`Fingerprint`], [`mod@fingerprint`] |
+//! | tensors | [`Tensor`], [`TensorView`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | where bytes come from | [`store`] |
 //! | models of one's own, built and written | [`builder`] |
 //! | graphs, built node by node | [`graph`] |
@@ -66,7 +66,7 @@ pub use model::{MetaGraph, SavedModel, Signature, TensorInfo};
 pub use prost::bytes::Bytes;
 pub use tensor::{
     DType, Dimension, Element, Extent, PartialShape, Shape, Statistics, Strings, Tensor,
-    TensorSlice,
+    TensorSlice, TensorView,
 };
 
 /// The examples of the README, so that they are compiled and run.

@@ -52,7 +52,7 @@ pub struct MetaGraphBuilder {
 
 #[derive(Debug)]
 enum Program {
-    Built(GraphBuilder),
+    Built(Box<GraphBuilder>),
     Given(Box<GraphDef>),
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Assembled {
 impl MetaGraphBuilder {
     /// Describes the meta graph of a graph.
     pub fn new<T: Into<String>>(graph: GraphBuilder, tags: impl IntoIterator<Item = T>) -> Self {
-        Self::of(Program::Built(graph), tags)
+        Self::of(Program::Built(Box::new(graph)), tags)
     }
 
     /// Describes the meta graph of a graph that is there already, taken from another program. Its

@@ -14,7 +14,7 @@ use crate::bundle::{BundleWriter, Durability};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, FingerprintRelease};
 use crate::proto::{MetaGraphDef, SavedModel};
-use crate::store::platform;
+use crate::store::{PendingFile, disk};
 use crate::tensor::Tensor;
 use crate::text;
 use crate::wire::{Canonical, MapOrder};
@@ -158,7 +158,7 @@ impl SavedModelBuilder {
             .collect();
         check_values(variables.as_deref(), &values)?;
         let directory = self.staged.path.join(VARIABLES_DIRECTORY);
-        fs::create_dir_all(&directory).map_err(in_file(&directory))?;
+        disk::create_directories(&directory).map_err(in_file(&directory))?;
         if !values.is_empty() {
             let mut bundle = BundleWriter::options()
                 .durability(self.options.durability)
@@ -325,22 +325,20 @@ impl SavedModelBuilder {
     fn write(
         &self,
         path: &Path,
-        content: impl FnOnce(&mut io::BufWriter<File>) -> Result<()>,
+        content: impl FnOnce(&mut io::BufWriter<PendingFile>) -> Result<()>,
     ) -> Result<()> {
-        let add_path = |error: Error| error.in_file(path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(in_file(parent))?;
-        }
-        let file = File::create_new(path).map_err(in_file(path))?;
-        let mut out = io::BufWriter::new(file);
-        content(&mut out).map_err(add_path)?;
+        let parent = disk::parent_of(path);
+        disk::create_directories(parent).map_err(in_file(parent))?;
+        let file = PendingFile::create(path).map_err(in_file(path))?;
+        let mut out = io::BufWriter::with_capacity(1 << 18, file);
+        content(&mut out).map_err(|error| error.in_file(path))?;
         let file = out
             .into_inner()
             .map_err(|error| in_file(path)(error.into_error()))?;
         if self.options.durability == Durability::Sync {
-            file.sync_all().map_err(in_file(path))?;
+            file.sync().map_err(in_file(path))?;
         }
-        Ok(())
+        file.move_to(path).map_err(in_file(path))
     }
 
     fn publish(mut self) -> Result<PathBuf> {
@@ -351,13 +349,14 @@ impl SavedModelBuilder {
         refuse_occupied(&self.target)?;
         if self.target.exists() {
             // Not every system moves a directory over an empty one.
-            fs::remove_dir(&self.target).map_err(in_file(&self.target))?;
+            disk::remove_directory(&self.target).map_err(in_file(&self.target))?;
         }
-        fs::rename(&self.staged.path, &self.target).map_err(in_file(&self.target))?;
+        disk::rename(&self.staged.path, &self.target).map_err(in_file(&self.target))?;
         self.staged.moved = true;
         if sync {
-            let parent = parent_of(&self.target);
-            platform::sync_directory(parent).map_err(in_file(parent))?;
+            for parent in &self.staged.parents {
+                disk::sync_directory(parent).map_err(in_file(parent))?;
+            }
         }
         Ok(self.target.clone())
     }
@@ -367,6 +366,8 @@ impl SavedModelBuilder {
 #[derive(Debug)]
 struct Staged {
     path: PathBuf,
+    /// The directories above that get entries.
+    parents: Vec<PathBuf>,
     moved: bool,
 }
 
@@ -376,8 +377,9 @@ impl Staged {
             let what = "a model's directory has a name";
             return Err(Error::invalid_argument(what).in_file(target));
         };
-        let parent = parent_of(target);
-        fs::create_dir_all(parent).map_err(in_file(parent))?;
+        let parent = disk::parent_of(target);
+        let mut parents = disk::create_directories(parent).map_err(in_file(parent))?;
+        parents.push(parent.to_owned());
         for attempt in 0.. {
             // Each `RandomState` has keys of its own. No name like this is a version's number.
             let number = RandomState::new().hash_one(attempt);
@@ -386,7 +388,13 @@ impl Staged {
             staged.push(format!(".{number}"));
             let path = parent.join(staged);
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Staged { path, moved: false }),
+                Ok(()) => {
+                    return Ok(Staged {
+                        path,
+                        parents,
+                        moved: false,
+                    });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {}
                 Err(error) => return Err(in_file(&path)(error)),
             }
@@ -416,13 +424,6 @@ fn refuse_occupied(target: &Path) -> Result<()> {
     }
 }
 
-fn parent_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
-}
-
 fn sync_directories(directory: &Path) -> Result<()> {
     for entry in fs::read_dir(directory).map_err(in_file(directory))? {
         let path = entry.map_err(in_file(directory))?.path();
@@ -430,7 +431,7 @@ fn sync_directories(directory: &Path) -> Result<()> {
             sync_directories(&path)?;
         }
     }
-    platform::sync_directory(directory).map_err(in_file(directory))
+    disk::sync_directory(directory).map_err(in_file(directory))
 }
 
 fn check_values(variables: Option<&[DeclaredVariable]>, values: &[(String, Tensor)]) -> Result<()> {

@@ -1,10 +1,12 @@
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use prost::Message;
 
+use super::publication::in_file;
 use crate::error::{Error, Result};
-use crate::store::{PendingFile, platform};
+use crate::store::{PendingFile, disk};
 use crate::{proto, text};
 
 /// The file `checkpoint` in a directory of checkpoints: which there are and which is the latest.
@@ -21,6 +23,8 @@ use crate::{proto, text};
 /// assert_eq!(state.model_checkpoint_path, "ckpt-4");
 /// # Ok::<(), savedmodel::Error>(())
 /// ```
+///
+/// After saving a checkpoint, [`update`](Self::update) makes it the latest.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CheckpointState {
@@ -34,6 +38,19 @@ pub struct CheckpointState {
     pub last_preserved_timestamp: Option<f64>,
 }
 
+/// How [`CheckpointState::update`] writes paths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CheckpointPaths {
+    /// Relative to the directory of the file, so that the directory can be moved, as
+    /// `tf.train.CheckpointManager` writes them.
+    #[default]
+    Relative,
+    /// Absolute ones as they are, as `tf.compat.v1.train.Saver` and
+    /// `tf.compat.v1.train.update_checkpoint_state` write them.
+    AsGiven,
+}
+
 fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -45,6 +62,16 @@ fn is_absence(error: &io::Error) -> bool {
 const MAX_LEN: u64 = 16 << 20;
 
 impl CheckpointState {
+    /// Makes the state of a directory with that checkpoint alone.
+    pub fn new(model_checkpoint_path: impl Into<String>) -> Self {
+        let model_checkpoint_path = model_checkpoint_path.into();
+        CheckpointState {
+            all_model_checkpoint_paths: vec![model_checkpoint_path.clone()],
+            model_checkpoint_path,
+            ..CheckpointState::default()
+        }
+    }
+
     /// Reads the file `checkpoint` of a directory; `None` if there is none.
     ///
     /// # Errors
@@ -68,58 +95,6 @@ impl CheckpointState {
         Self::parse(bytes).map(Some).map_err(in_file)
     }
 
-    /// Writes the file `checkpoint` of a directory, in place of one that is there: beside it, synced,
-    /// and then moved.
-    ///
-    /// ```
-    /// use savedmodel::bundle::{CheckpointState, latest_checkpoint};
-    ///
-    /// # let directory = std::env::temp_dir().join(format!("savedmodel-state-{}", std::process::id()));
-    /// # std::fs::create_dir_all(&directory)?;
-    /// let mut state = CheckpointState::default();
-    /// state.model_checkpoint_path = "ckpt-4".to_owned();
-    /// state.all_model_checkpoint_paths = vec!["ckpt-3".to_owned(), "ckpt-4".to_owned()];
-    /// state.write(&directory)?;
-    /// assert_eq!(latest_checkpoint(&directory)?, Some(directory.join("ckpt-4")));
-    /// # std::fs::remove_dir_all(directory)?;
-    /// # Ok::<(), savedmodel::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// `Io` and `NotFound` as the system has them.
-    pub fn write(&self, directory: impl AsRef<Path>) -> Result<()> {
-        let path = directory.as_ref().join("checkpoint");
-        let write = || -> io::Result<()> {
-            let mut file = PendingFile::create(&path)?;
-            file.write_all(self.to_text().as_bytes())?;
-            file.file().sync_all()?;
-            file.move_into_place()?;
-            platform::sync_directory(match directory.as_ref() {
-                directory if directory == Path::new("") => Path::new("."),
-                directory => directory,
-            })
-        };
-        write().map_err(|error| Error::from(error).in_file(&path))
-    }
-
-    /// Returns the text of such a file, as Python's `text_format` has it.
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        let mut put = |name: &str, value: String| text += &format!("{name}: {value}\n");
-        put("model_checkpoint_path", quoted(&self.model_checkpoint_path));
-        for path in &self.all_model_checkpoint_paths {
-            put("all_model_checkpoint_paths", quoted(path));
-        }
-        for timestamp in &self.all_model_checkpoint_timestamps {
-            put("all_model_checkpoint_timestamps", format!("{timestamp:?}"));
-        }
-        if let Some(last) = self.last_preserved_timestamp {
-            put("last_preserved_timestamp", format!("{last:?}"));
-        }
-        text
-    }
-
     /// Reads the text of such a file.
     ///
     /// # Errors
@@ -137,22 +112,204 @@ impl CheckpointState {
             last_preserved_timestamp: Some(last).filter(|&last| last != 0.0),
         })
     }
+
+    /// Writes the file `checkpoint` of a directory, with paths as prefixes are given to a program:
+    /// absolute, or relative to where it runs.
+    ///
+    /// The rules are those of TensorFlow (`update_checkpoint_state_internal` in
+    /// `tensorflow/python/checkpoint/checkpoint_management.py`), and the file is the same, byte for
+    /// byte: the latest checkpoint becomes the last of all if it is not; where `save_dir` is
+    /// relative, so become relative paths, to it; where it is absolute, relative paths are taken to
+    /// be relative to it already. Unlike there, an absolute path below a relative `save_dir` is
+    /// made relative to it once, and not twice.
+    ///
+    /// ```
+    /// use savedmodel::bundle::{CheckpointPaths, CheckpointState, latest_checkpoint};
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("savedmodel-state-{}", std::process::id()));
+    /// # std::fs::create_dir(&directory)?;
+    /// let prefix = directory.join("ckpt-1");
+    /// // … `BundleWriter::create(&prefix)`, and so on …
+    /// CheckpointState::new(prefix.to_str().unwrap()).update(&directory, CheckpointPaths::Relative)?;
+    ///
+    /// assert_eq!(
+    ///     std::fs::read_to_string(directory.join("checkpoint"))?,
+    ///     "model_checkpoint_path: \"ckpt-1\"\nall_model_checkpoint_paths: \"ckpt-1\"\n"
+    /// );
+    /// assert_eq!(latest_checkpoint(&directory)?, Some(prefix));
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if there is no latest checkpoint, if it has the name of the file itself, or
+    /// if timestamps are not as many as paths; and those of [`write`](Self::write).
+    pub fn update(mut self, save_dir: impl AsRef<Path>, paths: CheckpointPaths) -> Result<()> {
+        let save_dir = save_dir.as_ref();
+        let refuse =
+            |what: String| Err(Error::invalid_argument(what).in_file(save_dir.join("checkpoint")));
+        if self.model_checkpoint_path.is_empty() {
+            return refuse("a list of checkpoints names the latest".to_owned());
+        }
+        let relative = |path: &str| {
+            relative_to(save_dir, Path::new(path))
+                .map_err(|error| error.in_file(save_dir.join("checkpoint")))
+        };
+        let latest = std::iter::once(&mut self.model_checkpoint_path);
+        let mut is_absolute = Vec::new();
+        for path in latest.chain(&mut self.all_model_checkpoint_paths) {
+            is_absolute.push(Path::new(path).is_absolute());
+            if paths == CheckpointPaths::Relative && Path::new(path).is_absolute() {
+                *path = relative(path)?;
+            }
+        }
+        if self.all_model_checkpoint_paths.last() != Some(&self.model_checkpoint_path) {
+            let latest = self.model_checkpoint_path.clone();
+            self.all_model_checkpoint_paths.push(latest);
+            is_absolute.extend(is_absolute.first().copied());
+        }
+        let count = self.all_model_checkpoint_paths.len();
+        let timestamps = self.all_model_checkpoint_timestamps.len();
+        if timestamps != 0 && timestamps != count {
+            return refuse(format!("{timestamps} timestamps for {count} checkpoints"));
+        }
+        let latest = std::iter::once(&mut self.model_checkpoint_path);
+        let all = latest.chain(&mut self.all_model_checkpoint_paths);
+        for (path, is_absolute) in all.zip(is_absolute) {
+            if !is_absolute && !save_dir.is_absolute() {
+                *path = relative(path)?;
+            }
+        }
+        if save_dir.join("checkpoint") == Path::new(&self.model_checkpoint_path) {
+            return refuse("a checkpoint cannot have the name of the list".to_owned());
+        }
+        self.write(save_dir)
+    }
+
+    /// Writes the file `checkpoint` of a directory as it is, over the one that is there.
+    ///
+    /// It is written beside its place, synced and renamed, so that a reader, or a machine after a
+    /// crash, has either the old one or the new one.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` if there is a file that is no such list, or has a field that this crate does not
+    /// know: it is not overwritten. `Io` as the system has it.
+    pub fn write(&self, directory: impl AsRef<Path>) -> Result<()> {
+        let directory = directory.as_ref();
+        Self::read(directory).map_err(|error| {
+            error.remedy("it would be overwritten: move it out of the way if it is not needed")
+        })?;
+        let path = directory.join("checkpoint");
+        let directory = disk::parent_of(&path);
+        let mut file = PendingFile::create(&path).map_err(in_file(&path))?;
+        file.write_all(self.to_text().as_bytes())
+            .and_then(|()| file.sync())
+            .map_err(in_file(&path))?;
+        file.move_to(&path).map_err(in_file(&path))?;
+        disk::sync_directory(directory).map_err(in_file(directory))
+    }
+
+    /// Returns the text of the file, as TensorFlow writes it.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let paths = self.all_model_checkpoint_paths.iter();
+        let paths = paths.map(|path| ("all_model_checkpoint_paths", path));
+        let latest = ("model_checkpoint_path", &self.model_checkpoint_path);
+        let is_said = |(name, path): &(&str, &String)| *name != latest.0 || !path.is_empty();
+        for (name, path) in std::iter::once(latest).filter(is_said).chain(paths) {
+            text.push_str(name);
+            text.push_str(": \"");
+            push_escaped(&mut text, path);
+            text.push_str("\"\n");
+        }
+        let times = self.all_model_checkpoint_timestamps.iter();
+        let times = times.map(|time| ("all_model_checkpoint_timestamps", *time));
+        // A protobuf field at its default is not there; minus zero is none.
+        let last = self
+            .last_preserved_timestamp
+            .filter(|last| last.to_bits() != 0);
+        let last = last.map(|last| ("last_preserved_timestamp", last));
+        for (name, time) in times.chain(last) {
+            text.push_str(name);
+            text.push_str(": ");
+            push_number(&mut text, time);
+            text.push('\n');
+        }
+        text
+    }
 }
 
-/// A text in double quotes, with control characters of ASCII as octal numbers.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
+/// Escapes text as Python's `text_format` does: characters beyond ASCII stay as they are.
+fn push_escaped(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
-            '\'' | '"' | '\\' => quoted.extend(['\\', c]),
-            '\n' => quoted += "\\n",
-            '\r' => quoted += "\\r",
-            '\t' => quoted += "\\t",
-            '\0'..' ' | '\x7f' => quoted += &format!("\\{:03o}", c as u32),
-            c => quoted.push(c),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '"' | '\'' | '\\' => out.extend(['\\', c]),
+            '\0'..' ' | '\x7f' => {
+                let _ = write!(out, "\\{:03o}", u32::from(c)); // a string takes all
+            }
+            _ => out.push(c),
         }
     }
-    quoted + "\""
+}
+
+/// Writes a number as Python's `str` does: in as few digits as tell it apart, with an exponent below
+/// -4 and from 16 on.
+fn push_number(out: &mut String, number: f64) {
+    let text = format!("{number:e}");
+    let shown = match text.split_once('e').map(|(digits, e)| (digits, e.parse())) {
+        Some((_, Ok(-4..16))) => format!("{number:?}"),
+        Some((digits, Ok(exponent))) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", i32::abs(exponent))
+        }
+        _ => text.to_lowercase(),
+    };
+    out.push_str(&shown);
+}
+
+/// Returns the path from a directory to another path, by their names alone, as Python's
+/// `os.path.relpath` does.
+fn relative_to(directory: &Path, path: &Path) -> Result<String> {
+    let parts = |path: &Path| -> Result<Vec<PathBuf>> {
+        let path = match path.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => path,
+        };
+        let mut parts: Vec<PathBuf> = Vec::new();
+        for part in std::path::absolute(path)?.components() {
+            match part {
+                Component::CurDir => {}
+                // Above the root is the root.
+                Component::ParentDir if parts.len() <= 1 => {}
+                Component::ParentDir => drop(parts.pop()),
+                part => parts.push(Path::new(&part).to_owned()),
+            }
+        }
+        Ok(parts)
+    };
+    let (from, to) = (parts(directory)?, parts(path)?);
+    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    if shared == 0 {
+        return Err(Error::invalid_argument(format!(
+            "no relative path leads to the checkpoint {path:?}"
+        )));
+    }
+    let up = from[shared..].iter().map(|_| Path::new(".."));
+    let relative: PathBuf = up
+        .chain(to[shared..].iter().map(PathBuf::as_path))
+        .collect();
+    match relative.into_os_string().into_string() {
+        Ok(relative) if relative.is_empty() => Ok(".".to_owned()),
+        Ok(relative) => Ok(relative),
+        Err(_) => Err(Error::invalid_argument(
+            "the path to the checkpoint is not Unicode",
+        )),
+    }
 }
 
 /// Returns the prefix of the latest checkpoint in a directory, as its `checkpoint` file says;
@@ -218,26 +375,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_python_writes() {
-        let mut state = CheckpointState {
-            model_checkpoint_path: "größe 模型'\"\\\n\t\r\u{1}\u{7f}\u{200b}\u{1b}1".to_owned(),
-            all_model_checkpoint_timestamps: vec![1700000000.5, 1700000000.0, 0.1],
-            last_preserved_timestamp: Some(5.0),
-            ..Default::default()
-        };
-        assert_eq!(
-            state.to_text(),
-            "model_checkpoint_path: \"größe 模型\\'\\\"\\\\\\n\\t\\r\\001\\177\u{200b}\\0331\"\n\
-             all_model_checkpoint_timestamps: 1700000000.5\n\
-             all_model_checkpoint_timestamps: 1700000000.0\n\
-             all_model_checkpoint_timestamps: 0.1\n\
-             last_preserved_timestamp: 5.0\n"
-        );
-        state.all_model_checkpoint_timestamps = vec![1e16, 1e-5, f64::MAX];
-        assert_eq!(CheckpointState::parse(state.to_text()).unwrap(), state);
-    }
-
-    #[test]
     fn what_the_text_format_allows() {
         let path = |text: &str| CheckpointState::parse(text).unwrap().model_checkpoint_path;
         assert_eq!(
@@ -253,6 +390,60 @@ mod tests {
             "a"
         );
         assert_eq!(path(""), "");
+    }
+
+    #[test]
+    fn numbers_are_written_as_python_shows_them() {
+        for (number, shown) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1785200000.25, "1785200000.25"),
+            (0.1, "0.1"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (1.5e-7, "1.5e-07"),
+            (9999999999999998.0, "9999999999999998.0"),
+            (1e16, "1e+16"),
+            (1.25e300, "1.25e+300"),
+            (5e-324, "5e-324"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ] {
+            let mut text = String::new();
+            push_number(&mut text, number);
+            assert_eq!(text, shown);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let state = CheckpointState {
+            model_checkpoint_path: "größe \"'\\\t\r\n\0\x1f\x7f 模型".to_owned(),
+            all_model_checkpoint_paths: vec![String::new(), "b".to_owned()],
+            all_model_checkpoint_timestamps: vec![0.0, 1e-300],
+            last_preserved_timestamp: Some(1e22),
+        };
+        let text = state.to_text();
+        assert!(text.contains("\\000\\037\\177"), "{text}");
+        assert_eq!(CheckpointState::parse(&text).unwrap(), state);
+        assert_eq!(CheckpointState::default().to_text(), "");
+    }
+
+    #[test]
+    fn paths_are_relative_by_their_names() {
+        for (directory, path, relative) in [
+            ("/a/b", "/a/b/c", "c"),
+            ("/a/b", "/a/c/d", "../c/d"),
+            ("/a/b", "/a/b", "."),
+            ("/", "/a/../../b", "b"),
+            ("x", "x/y", "y"),
+            ("x/./z/..", "y", "../y"),
+            ("", "y", "y"),
+        ] {
+            let found = relative_to(Path::new(directory), Path::new(path)).unwrap();
+            assert_eq!(Path::new(&found), Path::new(relative), "{directory} {path}");
+        }
     }
 
     #[test]

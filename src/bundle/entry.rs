@@ -123,36 +123,47 @@ impl BundleEntry {
         }
     }
 
+    /// Says that the bytes are in another shard than 0.
+    pub(crate) fn in_shard(self, shard_id: i32) -> Self {
+        BundleEntry { shard_id, ..self }
+    }
+
     /// Appends a slice to those that a partitioned tensor is saved in.
     pub(crate) fn push_slice(&mut self, slice: TensorSlice) {
         self.slices.push(slice);
     }
 
-    /// Returns the bytes that TensorFlow writes for the entry: fields in order, none that is zero,
-    /// but always a shape.
+    /// Returns the bytes that TensorFlow writes for the entry.
+    #[cfg(test)]
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(64);
-        put_varint(&mut out, 0x08, i64::from(self.dtype.number()));
-        put_message(&mut out, 0x12, |shape| {
+        let mut out = Vec::new();
+        self.encode_into(&mut out);
+        out
+    }
+
+    /// Appends the bytes that TensorFlow writes for the entry: fields in order, none that is zero,
+    /// but always a shape.
+    pub(crate) fn encode_into(&self, out: &mut Vec<u8>) {
+        put_varint(out, 0x08, i64::from(self.dtype.number()));
+        put_message(out, 0x12, |shape| {
             for &dim in self.shape.dims() {
                 put_message(shape, 0x12, |out| put_varint(out, 0x08, dim as i64));
             }
         });
-        put_varint(&mut out, 0x18, self.shard_id.into());
-        put_varint(&mut out, 0x20, self.offset);
-        put_varint(&mut out, 0x28, self.size);
+        put_varint(out, 0x18, self.shard_id.into());
+        put_varint(out, 0x20, self.offset);
+        put_varint(out, 0x28, self.size);
         if self.masked_crc32c != 0 {
             out.push(0x35);
             out.extend_from_slice(&self.masked_crc32c.to_le_bytes());
         }
         for slice in &self.slices {
-            put_message(&mut out, 0x3a, |out| {
+            put_message(out, 0x3a, |out| {
                 for extent in slice.extents() {
                     put_message(out, 0x0a, |out| put_extent(out, *extent));
                 }
             });
         }
-        out
     }
 
     /// Returns the element type. It can be one that this crate does not know.
@@ -349,11 +360,20 @@ fn put_varint(out: &mut Vec<u8>, tag: u8, value: i64) {
 
 /// Appends a message with its tag and length.
 fn put_message(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
-    let mut message = Vec::new();
-    write(&mut message);
-    out.push(tag);
-    varint::write_u64(out, message.len() as u64);
-    out.extend_from_slice(&message);
+    out.extend_from_slice(&[tag, 0]);
+    let start = out.len();
+    write(out);
+    let len = out.len() - start;
+    match u8::try_from(len) {
+        Ok(len @ 0..0x80) => out[start - 1] = len,
+        // Its length takes more than the byte that was left for it.
+        _ => {
+            let message = out.split_off(start);
+            out.pop();
+            varint::write_u64(out, message.len() as u64);
+            out.extend_from_slice(&message);
+        }
+    }
 }
 
 /// Appends the fields of an `ExtentProto`. A length has its place in a `oneof`, so it is written

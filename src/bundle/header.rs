@@ -26,6 +26,9 @@ const VERSION: i32 = 1;
 const MIN_PRODUCER: i32 = 0;
 
 impl Header {
+    /// What stands before the number of shards.
+    pub(crate) const NUM_SHARDS_TAG: u8 = 0x08;
+
     /// The header of a bundle as this crate writes it.
     pub(crate) const WRITTEN: Header = Header {
         num_shards: 1,
@@ -35,7 +38,7 @@ impl Header {
 
     /// Returns the bytes that TensorFlow writes for such a header.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![0x08];
+        let mut out = vec![Self::NUM_SHARDS_TAG];
         varint::write_u64(&mut out, self.num_shards.into());
         if self.endianness == Endianness::Big {
             out.extend_from_slice(&[0x10, 0x01]);

@@ -2,9 +2,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint_state::latest_checkpoint;
+use super::prefix::is_index_aside;
 use super::reader::BundleReader;
 use crate::error::{Error, ErrorKind, MAX_NEAR, Printable, Result, nearest};
-use crate::store::{Blob, Store};
+use crate::store::{Blob, LocalStore, Store};
 
 /// Finds the prefix of the bundle that a path means.
 ///
@@ -67,9 +68,17 @@ fn locate_in(directory: &Path) -> Result<PathBuf> {
         [prefix] => Ok(directory.join(prefix)),
         [] => {
             let error = Error::not_found("tensor bundle").in_file(directory);
-            Err(match directory.join("saved_model.pb").is_file() {
-                true => error.remedy("it is a SavedModel without `variables/variables.index`"),
-                false => error,
+            let aside = ["", "variables"].into_iter().find_map(|inside| {
+                let names = LocalStore::new(directory).list(inside).ok()?;
+                names.iter().find(|name| is_index_aside(name)).cloned()
+            });
+            let is_model = directory.join("saved_model.pb").is_file();
+            Err(match (aside, is_model) {
+                (Some(aside), _) => error.remedy(put_back(&aside)),
+                (None, true) => {
+                    error.remedy("it is a SavedModel without `variables/variables.index`")
+                }
+                (None, false) => error,
             })
         }
         _ => Err(Error::invalid_argument(format!(
@@ -150,10 +159,27 @@ pub(crate) fn no_index(error: io::Error, store: &dyn Store, prefix: &str) -> Err
         .take(MAX_NEAR)
         .map(str::to_owned)
         .collect();
-    Error::new(ErrorKind::NotFound {
+    let error = Error::new(ErrorKind::NotFound {
         what: "index of a tensor bundle".to_owned(),
         near,
-    })
+    });
+    let is_its_index = |aside: &&String| {
+        is_index_aside(aside)
+            && aside
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(".index."))
+    };
+    match names.iter().find(is_its_index) {
+        Some(aside) => error.remedy(put_back(aside)),
+        None => error,
+    }
+}
+
+fn put_back(aside: &str) -> String {
+    format!(
+        "replacing a bundle was cut short, and the old one is set aside as `{}`: put it back with `bundle::recover`",
+        Printable(aside)
+    )
 }
 
 fn is_v1_shard(rest: &str) -> bool {

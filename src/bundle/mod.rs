@@ -20,7 +20,17 @@
 //! | `reader` | [`BundleReader`]: lists, looks up and reads |
 //! | `options` | [`BundleOptions`]: how a bundle is opened |
 //! | `cursor` | [`Cursor`] and [`Entries`]: walks over the index |
-//! | `writer` | [`BundleWriter`]: writes a bundle of one shard |
+//! | `writer` | [`BundleWriter`]: writes a bundle |
+//! | `writer_options` | [`BundleWriterOptions`]: how it is written |
+//! | `pending_entries` | the entries of a bundle under construction |
+//! | `key_order` | sorting by keys that have much in common |
+//! | `split` | tensors too large for a shard, cut into pieces |
+//! | `merge` | [`merge_bundles`]: several bundles become one |
+//! | `index_merge` | an index from the entries of several sources |
+//! | `raw_entry` | an entry whose shard gets another number |
+//! | `publication` | a bundle's finished files, put in place together |
+//! | `prefix` | the names of a bundle's files, and which of them there are |
+//! | `set_aside` | [`recover`]: what is replaced, and how it comes back after a crash |
 //! | `header` | the entry under the empty key |
 //! | `entry` | [`BundleEntry`], and the proof that its numbers agree |
 //! | `key` | [`Key`], and the keys of the pieces of partitioned tensors |
@@ -39,21 +49,33 @@ mod assemble;
 mod checkpoint_state;
 mod cursor;
 mod entry;
+#[cfg(test)]
+mod faults;
 mod header;
+mod index_merge;
 mod key;
+mod key_order;
 mod listing;
 mod locate;
+mod merge;
 mod options;
 mod parallel;
 mod payload;
+mod pending_entries;
+mod prefix;
+mod publication;
+mod raw_entry;
 mod reader;
 mod salvage;
+mod set_aside;
 mod shard;
 mod shard_writer;
+mod split;
 mod verify;
 mod writer;
+mod writer_options;
 
-pub use checkpoint_state::{CheckpointState, latest_checkpoint};
+pub use checkpoint_state::{CheckpointPaths, CheckpointState, latest_checkpoint};
 pub use cursor::{Cursor, Entries};
 pub use entry::BundleEntry;
 pub use header::Endianness;
@@ -61,9 +83,12 @@ pub use key::Key;
 pub use listing::Listing;
 pub(crate) use locate::foreign_kind;
 pub use locate::locate_bundle;
+pub use merge::{Inputs, MergeOptions, merge_bundles, part_prefix};
 pub use options::BundleOptions;
 pub use reader::BundleReader;
 pub use salvage::{Loss, Salvage, salvage, salvage_in};
+pub use set_aside::{Recovery, recover};
 pub use shard::Checksums;
 pub use verify::Verification;
-pub use writer::{BundleWriter, BundleWriterOptions, Durability, Existing};
+pub use writer::BundleWriter;
+pub use writer_options::{BundleWriterOptions, Durability, Existing};

@@ -90,7 +90,7 @@ impl BundleOptions {
     }
 }
 
-fn read_header(table: &table::Reader) -> Result<Header> {
+pub(super) fn read_header(table: &table::Reader) -> Result<Header> {
     let mut cursor = table.cursor();
     cursor.advance()?;
     match cursor.current() {

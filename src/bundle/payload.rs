@@ -1,14 +1,14 @@
 //! Bytes as they stand in a shard ↔ tensors.
 
-use std::io;
+use std::io::{self, Read};
 
 use prost::bytes::Bytes;
 
 use super::entry::{BundleEntry, Kind};
 use super::header::Endianness;
-use super::shard_writer::ShardWriter;
+use super::shard_writer::{ReadFailure, ShardWriter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::tensor::{DType, Shape, Strings, Tensor};
+use crate::tensor::{DType, Shape, Strings, Tensor, TensorView};
 use crate::wire::{crc, varint};
 
 /// A tensor's bytes, with what is needed to read them.
@@ -253,7 +253,7 @@ fn read_variants(payload: &[u8], elements: u64, verify: bool) -> Result<(Strings
 /// Writes a tensor's bytes as they stand in a shard; returns their checksum as an entry has it.
 ///
 /// The dtype is one that bundles store.
-pub(crate) fn write(tensor: &Tensor, out: &mut ShardWriter) -> io::Result<u32> {
+pub(crate) fn write(tensor: &TensorView<'_>, out: &mut ShardWriter) -> io::Result<u32> {
     out.reserve(tensor.byte_len())?;
     out.start_sum(0);
     if let Some(bytes) = tensor.bytes() {
@@ -264,6 +264,33 @@ pub(crate) fn write(tensor: &Tensor, out: &mut ShardWriter) -> io::Result<u32> {
         write_variants(variants, out)?;
     }
     Ok(out.crc())
+}
+
+/// Copies a tensor's bytes from a reader; returns their checksum.
+pub(crate) fn copy(
+    reader: &mut dyn Read,
+    size: u64,
+    is_bool: bool,
+    out: &mut ShardWriter,
+) -> Result<u32, ReadFailure> {
+    out.reserve(size).map_err(ReadFailure::File)?;
+    out.start_sum(0);
+    out.write_from(reader, size, is_bool)?;
+    Ok(out.crc())
+}
+
+/// Returns how many bytes [`write`] writes.
+pub(crate) fn stored_len(tensor: &TensorView<'_>) -> u64 {
+    let lengths = |elements: &Strings| -> u64 {
+        let lengths = elements.iter().map(|element| element.len() as u64);
+        lengths.map(|len| varint::len_u64(len) as u64).sum()
+    };
+    let around = match (tensor.strings(), tensor.opaque()) {
+        (Some(strings), _) => lengths(strings) + 4,
+        (_, Some(variants)) => lengths(variants) + 4 * variants.len() as u64,
+        _ => 0,
+    };
+    tensor.byte_len() + around
 }
 
 /// The mirror of [`read_strings`].

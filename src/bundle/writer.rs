@@ -1,25 +1,36 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::entry::BundleEntry;
 use super::header::Header;
+use super::index_merge::{self, ShardNumbers};
 use super::key::{Key, piece_key, read_piece_key};
+use super::parallel;
 use super::payload;
-use super::shard_writer::ShardWriter;
+use super::pending_entries::{PendingEntries, SortedEntries};
+use super::publication::Publication;
+use super::shard_writer::{ReadFailure, ShardWriter};
+use super::split::{self, Pieces};
+use super::writer_options::BundleWriterOptions;
 use crate::error::{Error, Result};
-use crate::store::{PendingFile, platform};
+use crate::store::PendingFile;
 use crate::table;
-use crate::tensor::{DType, Extent, Shape, Tensor, TensorSlice};
+use crate::tensor::{DType, Extent, Shape, TensorSlice, TensorView};
 
-/// Writes a tensor bundle of one shard: a checkpoint, or the `variables/` of a SavedModel.
+/// Writes a tensor bundle: a checkpoint, or the `variables/` of a SavedModel.
 ///
-/// Tensors go to the data file as they are added, summed on the way, so memory is their entries
-/// and a buffer of 1 MiB. [`finish`](Self::finish) writes the index. Until then both files are
-/// beside their places under names that no reader looks for; a writer that is dropped removes
-/// them.
+/// Tensors go to the data file as they are added, summed on the way, so memory is their entries,
+/// about 30 bytes and the key each, and a buffer of 1 MiB. [`finish`](Self::finish) writes the
+/// index. Until then all files are beside their places under names that no reader looks for; a
+/// writer that is dropped removes them.
+///
+/// One writer makes one shard, unless [told](BundleWriterOptions::max_shard_size) how large they
+/// may be. Several writers, on threads of their own, make a shard each and are
+/// [finished together](Self::finish_together); what several processes wrote is
+/// [merged](super::merge_bundles).
 ///
 /// Files are the same, byte for byte, as those of TensorFlow's own writer
 /// (`tensorflow/core/util/tensor_bundle/tensor_bundle.cc`, `BundleWriter`) for the same tensors in
@@ -42,119 +53,46 @@ use crate::tensor::{DType, Extent, Shape, Tensor, TensorSlice};
 /// ```
 pub struct BundleWriter {
     options: BundleWriterOptions,
-    index_path: PathBuf,
-    data_path: PathBuf,
+    publication: Publication,
+    /// The shards that are full.
+    full: Vec<PendingFile>,
     data: ShardWriter,
-    entries: BTreeMap<Key, BundleEntry>,
-    /// Directories whose entries are to survive a crash.
-    directories: Vec<PathBuf>,
+    entries: PendingEntries,
+    /// How many of them there were when the shard was begun.
+    entries_before: usize,
+    /// The entries of partitioned tensors as wholes, which get a slice with each piece.
+    partitioned: BTreeMap<Key, BundleEntry>,
     /// Whether a write failed, so that nobody knows what the data file holds.
     failed: bool,
+    /// Memory for an encoded entry.
+    encoded: Vec<u8>,
 }
 
-/// Says whether a finished bundle survives a crash of the machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Durability {
-    /// Both files and their directory are on the disk when [`BundleWriter::finish`] returns.
-    #[default]
-    Sync,
-    /// The system writes them when it likes, as with TensorFlow's writer.
-    None,
+/// What a tensor is made of.
+enum Values<'v> {
+    View(TensorView<'v>),
+    Reader(DType, Shape, &'v mut dyn Read),
 }
 
-/// Says what happens to a bundle that is there already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Existing {
-    /// It stays, and writing is refused.
-    #[default]
-    Refuse,
-    /// Its index and the data file of the same name are replaced when the new bundle is finished.
-    /// Between the two there is a moment without a sound bundle. Other shards that it had stay,
-    /// and no reader looks at them.
-    Replace,
-}
-
-/// How a bundle is written; [`BundleWriter::options`] gives the defaults.
-#[derive(Clone, Debug)]
-pub struct BundleWriterOptions {
-    alignment: u64,
-    durability: Durability,
-    existing: Existing,
-}
-
-impl BundleWriterOptions {
-    /// Sets of how many bytes the place of every tensor in the data file is a multiple. Zeros fill
-    /// the gaps. Default: 1, no gaps, as in all checkpoints of TensorFlow.
-    pub fn alignment(mut self, bytes: u64) -> Self {
-        self.alignment = bytes.max(1);
-        self
-    }
-
-    /// Sets whether the finished bundle survives a crash. Default: [`Durability::Sync`].
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
-        self
-    }
-
-    /// Sets what happens to a bundle that is there. Default: [`Existing::Refuse`].
-    pub fn existing(mut self, existing: Existing) -> Self {
-        self.existing = existing;
-        self
-    }
-
-    /// Begins the bundle of that prefix, as [`BundleWriter::create`] does.
-    ///
-    /// # Errors
-    ///
-    /// As for [`BundleWriter::create`].
-    pub fn create(self, prefix: impl AsRef<Path>) -> Result<BundleWriter> {
-        let prefix = prefix.as_ref();
-        let Some(name) = prefix.file_name().and_then(|name| name.to_str()) else {
-            return Err(Error::invalid_argument(
-                "a bundle's prefix ends with a name in Unicode, as in `variables/variables`",
-            )
-            .in_file(prefix));
-        };
-        let index_path = prefix.with_file_name(format!("{name}.index"));
-        let data_path = prefix.with_file_name(format!("{name}.data-00000-of-00001"));
-        self.refuse_existing(&index_path, &data_path)?;
-        let directory = match prefix.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let mut directories = vec![directory.to_owned()];
-        for missing in directory.ancestors().take_while(|path| !path.exists()) {
-            let parent = missing.parent().filter(|path| *path != Path::new(""));
-            directories.push(parent.unwrap_or(Path::new(".")).to_owned());
+impl Values<'_> {
+    fn dtype(&self) -> DType {
+        match self {
+            Values::View(view) => view.dtype(),
+            Values::Reader(dtype, ..) => *dtype,
         }
-        fs::create_dir_all(directory).map_err(in_file(directory))?;
-        let data = ShardWriter::create(&data_path).map_err(in_file(&data_path))?;
-        Ok(BundleWriter {
-            options: self,
-            index_path,
-            data_path,
-            data,
-            entries: BTreeMap::new(),
-            directories,
-            failed: false,
-        })
     }
 
-    fn refuse_existing(&self, index: &Path, data: &Path) -> Result<()> {
-        if self.existing == Existing::Replace {
-            return Ok(());
+    fn shape(&self) -> &Shape {
+        match self {
+            Values::View(view) => view.shape(),
+            Values::Reader(_, shape, _) => shape,
         }
-        for path in [index, data] {
-            // A link that leads nowhere would be replaced as well.
-            if path.symlink_metadata().is_ok() {
-                return Err(Error::invalid_argument("there is a file already")
-                    .in_file(path)
-                    .remedy("choose another prefix, or ask for `Existing::Replace`"));
-            }
-        }
-        Ok(())
+    }
+
+    /// Returns how many bytes of a shard they take; `None` for elements of no fixed size.
+    fn dense_len(&self) -> Option<u64> {
+        let size = self.dtype().size()? as u64;
+        Some(self.shape().elements().saturating_mul(size))
     }
 }
 
@@ -172,14 +110,38 @@ impl BundleWriter {
 
     /// Returns the options with which [`create`](Self::create) works, to be changed.
     pub fn options() -> BundleWriterOptions {
-        BundleWriterOptions {
-            alignment: 1,
-            durability: Durability::default(),
-            existing: Existing::default(),
-        }
+        BundleWriterOptions::default()
     }
 
-    /// Writes a tensor.
+    pub(super) fn begin(options: BundleWriterOptions, prefix: &Path) -> Result<Self> {
+        let publication = Publication::new(prefix, options.existing, options.durability)?;
+        let data_path = publication.shard_path(0, 1);
+        let data = ShardWriter::create(&data_path, options.threads).map_err(in_file(&data_path))?;
+        Ok(BundleWriter {
+            options,
+            publication,
+            full: Vec::new(),
+            data,
+            entries: PendingEntries::default(),
+            entries_before: 0,
+            partitioned: BTreeMap::new(),
+            failed: false,
+            encoded: Vec::new(),
+        })
+    }
+
+    /// Writes a tensor: a [`Tensor`](crate::Tensor), or values that are [borrowed](TensorView).
+    ///
+    /// ```
+    /// # use savedmodel::{BundleWriter, TensorView};
+    /// # let directory = std::env::temp_dir().join(format!("savedmodel-view-{}", std::process::id()));
+    /// # let mut bundle = BundleWriter::create(directory.join("ckpt-1"))?;
+    /// let weights = vec![0.5f32; 1000];
+    /// bundle.add("dense/kernel", TensorView::from_slice([10, 100], &weights)?)?;
+    /// # bundle.finish()?;
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -187,11 +149,50 @@ impl BundleWriter {
     /// pieces of partitioned tensors stand; `Unsupported` for a dtype that bundles do not store, as
     /// RESOURCE: nothing was added then. `Io` is what the system says; the bundle cannot go on
     /// after it.
-    pub fn add(&mut self, key: impl AsRef<[u8]>, tensor: &Tensor) -> Result<()> {
+    pub fn add<'t>(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        tensor: impl Into<TensorView<'t>>,
+    ) -> Result<()> {
+        self.add_whole(key.as_ref(), Values::View(tensor.into()))
+    }
+
+    /// Writes a tensor whose values a reader has: row-major, little-endian, [`DType::size`] bytes
+    /// for each element, as in the file. It may be larger than the memory.
+    ///
+    /// ```
+    /// # use savedmodel::{BundleReader, BundleWriter, DType};
+    /// # let directory = std::env::temp_dir().join(format!("savedmodel-stream-{}", std::process::id()));
+    /// # let prefix = directory.join("ckpt-1");
+    /// # let mut bundle = BundleWriter::create(&prefix)?;
+    /// let mut source = &[0, 0, 0x80, 0x3f, 0, 0, 0, 0x40][..]; // any `Read`: a file, a socket
+    /// bundle.add_from_reader("dense/bias", DType::FLOAT, [2], &mut source)?;
+    /// # bundle.finish()?;
+    /// # let bias = BundleReader::open(&prefix)?.tensor("dense/bias")?;
+    /// # assert_eq!(*bias.values::<f32>()?, [1., 2.]);
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`add`](Self::add); `InvalidArgument` if the reader has fewer or more bytes than the
+    /// tensor, `Malformed` for a BOOL that is neither 0 nor 1, `Unsupported` for elements of no fixed
+    /// size, `Io` for what the reader says. After these the bundle is as it was before and can go
+    /// on, unless the tensor was being cut because shards have a
+    /// [maximum size](BundleWriterOptions::max_shard_size).
+    pub fn add_from_reader(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        dtype: DType,
+        shape: impl TryInto<Shape, Error: Into<Error>>,
+        mut reader: impl Read,
+    ) -> Result<()> {
         let key = key.as_ref();
-        self.check_name(key)?;
-        self.check_new(key, None)?;
-        self.put(key, tensor).map_err(|error| error.for_key(key))
+        let shape = shape
+            .try_into()
+            .map_err(|error| error.into().for_key(key))?;
+        self.add_whole(key, Values::Reader(dtype, shape, &mut reader))
     }
 
     /// Writes a piece of a partitioned tensor: `slice` of the tensor `key`, which as a whole has
@@ -221,14 +222,176 @@ impl BundleWriter {
     /// As for [`add`](Self::add); and `InvalidArgument` if the slice does not lie in the full shape,
     /// or is empty, if the tensor is not of the slice's shape, or if earlier pieces have another
     /// dtype or full shape.
-    pub fn add_slice(
+    pub fn add_slice<'t>(
         &mut self,
         key: impl AsRef<[u8]>,
         full_shape: &Shape,
         slice: &TensorSlice,
-        tensor: &Tensor,
+        tensor: impl Into<TensorView<'t>>,
+    ) -> Result<()> {
+        let view = tensor.into();
+        self.add_piece(key.as_ref(), full_shape, slice, Values::View(view))
+    }
+
+    /// Writes a piece of a partitioned tensor, as [`add_slice`](Self::add_slice) does, whose values a
+    /// reader has, as in [`add_from_reader`](Self::add_from_reader). Its shape is the slice's.
+    ///
+    /// # Errors
+    ///
+    /// Those of both.
+    pub fn add_slice_from_reader(
+        &mut self,
+        key: impl AsRef<[u8]>,
+        full_shape: &Shape,
+        slice: &TensorSlice,
+        dtype: DType,
+        mut reader: impl Read,
     ) -> Result<()> {
         let key = key.as_ref();
+        let shape = slice
+            .shape_in(full_shape)
+            .map_err(|error| error.for_key(key))?;
+        self.add_piece(
+            key,
+            full_shape,
+            slice,
+            Values::Reader(dtype, shape, &mut reader),
+        )
+    }
+
+    /// Completes the bundle: writes its index, and moves all files to their places, the index
+    /// last. What was written is on the disk then, unless
+    /// [told not to](BundleWriterOptions::durability).
+    ///
+    /// # Errors
+    ///
+    /// `Io` as the system has it, and `InvalidArgument` if an earlier write failed, or if a file
+    /// came to be in the way. What was written is removed then, and what was there is there again;
+    /// if even that fails, the error says where it is. Only if removing what was
+    /// [replaced](super::Existing::Replace) is what fails, the new bundle is in place, and the error
+    /// says so.
+    pub fn finish(self) -> Result<()> {
+        Self::finish_together([self])
+    }
+
+    /// Completes one bundle of what several writers of its prefix wrote, each a shard, in this order
+    /// or, if they have a maximum size, several. Options are those of the first.
+    ///
+    /// The pieces of a partitioned tensor may be anywhere. A writer to which nothing was added makes
+    /// no shard. The files are those that TensorFlow makes of the same tensors when it
+    /// [merges](super::merge_bundles) one bundle for each writer.
+    ///
+    /// ```
+    /// use savedmodel::{BundleReader, BundleWriter, Tensor};
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("savedmodel-shards-{}", std::process::id()));
+    /// let prefix = directory.join("ckpt-1");
+    /// let writers = std::thread::scope(|scope| {
+    ///     let threads = [0, 1].map(|i| {
+    ///         let prefix = &prefix;
+    ///         scope.spawn(move || {
+    ///             let mut shard = BundleWriter::create(prefix)?;
+    ///             shard.add(format!("layer_{i}/bias"), &Tensor::scalar(i))?;
+    ///             Ok(shard)
+    ///         })
+    ///     });
+    ///     let writers = threads.map(|thread| thread.join().expect("no thread panics"));
+    ///     writers.into_iter().collect::<savedmodel::Result<Vec<_>>>()
+    /// })?;
+    /// BundleWriter::finish_together(writers)?;
+    /// assert_eq!(BundleReader::open(&prefix)?.num_shards(), 2);
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`finish`](Self::finish); and `InvalidArgument` if there is no writer, if they have
+    /// different prefixes, if two of them have a tensor under the same key, or pieces of a
+    /// partitioned tensor that overlap or disagree about its dtype or full shape.
+    pub fn finish_together(writers: impl IntoIterator<Item = BundleWriter>) -> Result<()> {
+        let writers: Vec<BundleWriter> = writers.into_iter().collect();
+        let Some(first) = writers.first() else {
+            return Err(Error::invalid_argument("no writer, so no bundle"));
+        };
+        let (options, index_path) = (first.options.clone(), first.publication.index_path());
+        for writer in &writers {
+            writer.refuse_after_failure()?;
+            let path = writer.publication.index_path();
+            if path != index_path {
+                return Err(Error::invalid_argument(format!(
+                    "this is the index of another bundle than {}",
+                    index_path.display()
+                ))
+                .in_file(path));
+            }
+        }
+        let mut publication: Option<Publication> = None;
+        let (mut numbers, mut pending, mut unused) = (Vec::new(), Vec::new(), None);
+        let mut num_shards = 0;
+        for writer in writers {
+            let finished = writer.close()?;
+            let publication = match &mut publication {
+                None => publication.insert(finished.publication),
+                Some(publication) => {
+                    publication.join(finished.publication);
+                    publication
+                }
+            };
+            let mut shards = Vec::with_capacity(finished.shards.len());
+            for (id, (file, is_used)) in (0..).zip(finished.shards) {
+                if is_used {
+                    shards.push((id, num_shards));
+                    publication.shard(file);
+                    num_shards += 1;
+                } else {
+                    unused.get_or_insert(file);
+                }
+            }
+            numbers.push(ShardNumbers::new(shards));
+            pending.push(Mutex::new(Err(finished.entries)));
+        }
+        let Some(mut publication) = publication else {
+            return Err(Error::invalid_argument("no writer, so no bundle"));
+        };
+        // A bundle without tensors has a shard without bytes.
+        if let Some(file) = unused.filter(|_| num_shards == 0) {
+            publication.shard(file);
+            num_shards = 1;
+        }
+        let mut sorted = sort_all(pending);
+        let header = Header {
+            num_shards,
+            ..Header::WRITTEN
+        };
+        let index = PendingFile::create(&index_path).map_err(in_file(&index_path))?;
+        let index = write_index(index, options.block_size, &header.encode(), |table| {
+            index_merge::merge(&mut sorted, &numbers, |key, entry| table.add(key, entry))
+        });
+        drop(sorted);
+        publication.publish(index.map_err(|error| error.in_file(&index_path))?)
+    }
+
+    fn add_whole(&mut self, key: &[u8], values: Values<'_>) -> Result<()> {
+        self.check_name(key)?;
+        self.check_new(key, None)?;
+        let max = self.options.max_shard_size.unwrap_or(u64::MAX);
+        let put = match values.dense_len() {
+            Some(len) if len > max && split::can_be_cut(values.dtype()) => {
+                self.put_in_pieces(key, values, max)
+            }
+            _ => self.put(key, values),
+        };
+        put.map_err(|error| error.for_key(key))
+    }
+
+    fn add_piece(
+        &mut self,
+        key: &[u8],
+        full_shape: &Shape,
+        slice: &TensorSlice,
+        values: Values<'_>,
+    ) -> Result<()> {
         self.check_name(key)?;
         let refuse = |what: String| Err(Error::invalid_argument(what).for_key(key));
         let shape = slice
@@ -238,91 +401,201 @@ impl BundleWriter {
         if slice.extents().iter().any(is_empty) {
             return refuse(format!("slice `{slice}` has an extent of length 0"));
         }
-        if *tensor.shape() != shape {
+        if *values.shape() != shape {
             return refuse(format!(
                 "slice `{slice}` of shape {full_shape} has shape {shape}, and the tensor {}",
-                tensor.shape()
+                values.shape()
             ));
         }
         if shape == *full_shape {
-            return self.add(key, tensor);
+            return self.add_whole(key, values);
         }
-        let piece = piece_key(key, slice);
-        match self.entries.get(key) {
-            Some(whole) if !whole.is_partitioned() => self.check_new(key, None)?,
-            Some(whole) if (whole.dtype(), whole.shape()) != (tensor.dtype(), full_shape) => {
+        match self.partitioned.get(key) {
+            None => self.check_new(key, None)?,
+            Some(whole) if (whole.dtype(), whole.shape()) != (values.dtype(), full_shape) => {
                 return refuse(format!(
                     "this piece is of dtype {} and full shape {full_shape}, and earlier ones of {} and {}",
-                    tensor.dtype(),
+                    values.dtype(),
                     whole.dtype(),
                     whole.shape()
                 ));
             }
-            _ => self.check_new(&piece, Some((key, slice)))?,
+            Some(_) => self.check_new(&piece_key(key, slice), Some((key, slice)))?,
         }
-        self.put(&piece, tensor)
-            .map_err(|error| error.for_key(key))?;
-        self.entries
+        self.put_piece(key, full_shape, slice, values)
+            .map_err(|error| error.for_key(key))
+    }
+
+    /// Writes a piece under a key that was found free, and notes it in the entry of the whole.
+    fn put_piece(
+        &mut self,
+        key: &[u8],
+        full_shape: &Shape,
+        slice: &TensorSlice,
+        values: Values<'_>,
+    ) -> Result<()> {
+        let dtype = values.dtype();
+        self.put(&piece_key(key, slice), values)?;
+        let shard = self.full.len() as i32;
+        self.partitioned
             .entry(key.into())
-            .or_insert_with(|| BundleEntry::partitioned(tensor.dtype(), full_shape.clone()))
+            .or_insert_with(|| BundleEntry::partitioned(dtype, full_shape.clone()).in_shard(shard))
             .push_slice(slice.clone());
         Ok(())
     }
 
-    /// Completes the bundle: writes its index, and moves both files to their places, the index
-    /// last. What was written is on the disk then, unless
-    /// [told not to](BundleWriterOptions::durability).
-    ///
-    /// # Errors
-    ///
-    /// `Io` as the system has it, and `InvalidArgument` if an earlier write failed, or if a file
-    /// came to be in the way. The files are removed.
-    pub fn finish(self) -> Result<()> {
-        self.refuse_after_failure()?;
-        let data = self.data.finish().map_err(in_file(&self.data_path))?;
-        let index = write_index(&self.index_path, &self.entries)
-            .map_err(|error| error.in_file(&self.index_path))?;
-        if self.options.durability == Durability::Sync {
-            for (file, path) in [(&data, &self.data_path), (&index, &self.index_path)] {
-                file.file().sync_all().map_err(in_file(path))?;
-            }
+    /// Writes a tensor as pieces of up to `max` bytes.
+    fn put_in_pieces(&mut self, key: &[u8], values: Values<'_>, max: u64) -> Result<()> {
+        let (dtype, shape) = (values.dtype(), values.shape().clone());
+        let size = dtype.size().unwrap_or(1) as u64;
+        let pieces = Pieces::new(&shape, max / size);
+        // A scalar, or what has no elements.
+        if shape.elements() <= 1 {
+            return self.put(key, values);
         }
-        self.options
-            .refuse_existing(&self.index_path, &self.data_path)?;
-        data.move_into_place().map_err(in_file(&self.data_path))?;
-        if let Err(error) = index.move_into_place() {
-            if self.options.existing == Existing::Refuse {
-                let _ = fs::remove_file(&self.data_path);
+        match values {
+            Values::View(view) => {
+                let mut rest = view.bytes().unwrap_or_default();
+                for slice in pieces {
+                    let part = slice.shape_in(&shape)?;
+                    let len = part.elements() * size;
+                    // They lie one behind the other, and take up all of it.
+                    let (bytes, behind) = rest.split_at(len as usize);
+                    rest = behind;
+                    let part = TensorView::of_checked_bytes(dtype, part, bytes);
+                    self.put_piece(key, &shape, &slice, Values::View(part))?;
+                }
             }
-            return Err(in_file(&self.index_path)(error));
-        }
-        if self.options.durability == Durability::Sync {
-            for directory in &self.directories {
-                platform::sync_directory(directory).map_err(in_file(directory))?;
+            Values::Reader(.., reader) => {
+                for slice in pieces {
+                    let part = slice.shape_in(&shape)?;
+                    let mut reader = reader.take(part.elements() * size);
+                    let values = Values::Reader(dtype, part, &mut reader);
+                    let put = self.put_piece(key, &shape, &slice, values);
+                    // The pieces before it stay.
+                    self.failed |= put.is_err();
+                    put?;
+                }
+                if let Err(failure) = ShardWriter::check_end(reader) {
+                    self.failed = true;
+                    return Err(read_error(failure, shape.elements() * size, dtype));
+                }
             }
         }
         Ok(())
     }
 
     /// Writes a tensor's bytes and notes its entry under a key that was found free.
-    fn put(&mut self, key: &[u8], tensor: &Tensor) -> Result<()> {
+    fn put(&mut self, key: &[u8], values: Values<'_>) -> Result<()> {
         self.refuse_after_failure()?;
-        let dtype = tensor.dtype();
+        let dtype = values.dtype();
         if dtype.size().is_none() && dtype != DType::STRING && dtype != DType::VARIANT {
             return Err(Error::unsupported(format!(
                 "tensors of dtype {dtype} are never stored in a bundle"
             )));
         }
+        self.make_room(&values)?;
         let offset = self.data.len();
         self.failed = true;
-        let in_data = in_file(&self.data_path);
-        let crc = payload::write(tensor, &mut self.data).map_err(&in_data)?;
+        let (shape, written) = match values {
+            Values::View(view) => {
+                let written = payload::write(&view, &mut self.data);
+                (
+                    view.into_shape(),
+                    written.map_err(|error| self.in_data(error))?,
+                )
+            }
+            Values::Reader(_, shape, reader) => {
+                let written = self.copy_from(reader, dtype, &shape, offset)?;
+                (shape, written)
+            }
+        };
         let size = self.data.len() - offset;
-        self.data.pad(self.options.alignment).map_err(in_data)?;
+        let padded = self.data.pad(self.options.alignment);
+        padded.map_err(|error| self.in_data(error))?;
         self.failed = false;
-        let entry = BundleEntry::stored(dtype, tensor.shape().clone(), offset, size, crc);
-        self.entries.insert(key.into(), entry);
+        self.encoded.clear();
+        BundleEntry::stored(dtype, shape, offset, size, written)
+            .in_shard(self.full.len() as i32)
+            .encode_into(&mut self.encoded);
+        self.entries.insert(key, &self.encoded)
+    }
+
+    /// Writes a reader's bytes; returns their checksum. If they are at fault, none stay.
+    fn copy_from(
+        &mut self,
+        reader: &mut dyn Read,
+        dtype: DType,
+        shape: &Shape,
+        offset: u64,
+    ) -> Result<u32> {
+        let Some(size) = dtype.size() else {
+            self.failed = false;
+            return Err(Error::unsupported(format!(
+                "{dtype} elements have no fixed size in bytes, so a reader cannot have them"
+            )));
+        };
+        let Some(size) = shape.elements().checked_mul(size as u64) else {
+            self.failed = false;
+            return Err(Error::invalid_argument(format!(
+                "a {dtype} tensor of shape {shape} is larger than any file"
+            )));
+        };
+        match payload::copy(reader, size, dtype == DType::BOOL, &mut self.data) {
+            Ok(crc) => Ok(crc),
+            Err(ReadFailure::File(error)) => Err(self.in_data(error)),
+            Err(failure) => {
+                let truncated = self.data.truncate(offset);
+                truncated.map_err(|error| self.in_data(error))?;
+                self.failed = false;
+                Err(read_error(failure, size, dtype))
+            }
+        }
+    }
+
+    /// Begins another shard if these values would make this one longer than it may be.
+    fn make_room(&mut self, values: &Values<'_>) -> Result<()> {
+        let Some(max) = self.options.max_shard_size else {
+            return Ok(());
+        };
+        let len = match values {
+            Values::View(view) => payload::stored_len(view),
+            Values::Reader(..) => values.dense_len().unwrap_or_default(),
+        };
+        let end = self.data.len().saturating_add(len);
+        let end = end.checked_next_multiple_of(self.options.alignment);
+        if self.data.len() == 0 || end.is_some_and(|end| end <= max) {
+            return Ok(());
+        }
+        let shards = self.full.len() + 1;
+        let path = self.publication.shard_path(shards, shards + 1);
+        let next = ShardWriter::create(&path, self.options.threads).map_err(in_file(&path))?;
+        self.failed = true;
+        let full = std::mem::replace(&mut self.data, next).finish();
+        self.full.push(full.map_err(in_file(&path))?);
+        self.entries_before = self.entries.len();
+        self.failed = false;
         Ok(())
+    }
+
+    /// Completes the data files and the list of entries.
+    fn close(mut self) -> Result<Closed> {
+        for (key, entry) in &self.partitioned {
+            self.encoded.clear();
+            entry.encode_into(&mut self.encoded);
+            self.entries.insert(key, &self.encoded)?;
+        }
+        let is_used = self.entries.len() > self.entries_before;
+        let path = self
+            .publication
+            .shard_path(self.full.len(), self.full.len() + 1);
+        let last = self.data.finish().map_err(in_file(&path))?;
+        let full = self.full.into_iter().map(|file| (file, true));
+        Ok(Closed {
+            publication: self.publication,
+            shards: full.chain([(last, is_used)]).collect(),
+            entries: self.entries,
+        })
     }
 
     fn check_name(&self, key: &[u8]) -> Result<()> {
@@ -331,7 +604,7 @@ impl BundleWriter {
                 "a tensor needs a name: the empty key is the header's",
             ));
         }
-        if read_piece_key(key).is_some() {
+        if key.first() == Some(&0) && read_piece_key(key).is_some() {
             return Err(Error::invalid_argument(
                 "a key of this form is that of a piece of a partitioned tensor",
             )
@@ -342,7 +615,7 @@ impl BundleWriter {
     }
 
     fn check_new(&self, key: &[u8], piece: Option<(&[u8], &TensorSlice)>) -> Result<()> {
-        if !self.entries.contains_key(key) {
+        if !self.entries.contains(key) && !self.partitioned.contains_key(key) {
             return Ok(());
         }
         Err(match piece {
@@ -358,34 +631,85 @@ impl BundleWriter {
             true => Err(Error::invalid_argument(
                 "the bundle cannot go on: writing a tensor failed",
             )
-            .in_file(&self.index_path)),
+            .in_file(self.publication.index_path())),
             false => Ok(()),
         }
     }
-}
 
-fn write_index(path: &Path, entries: &BTreeMap<Key, BundleEntry>) -> Result<PendingFile> {
-    let mut table = table::Writer::new(BufWriter::new(PendingFile::create(path)?));
-    table.add(b"", &Header::WRITTEN.encode())?;
-    for (key, entry) in entries {
-        table.add(key, &entry.encode())?;
+    /// Makes the system's word an error of the data file.
+    fn in_data(&self, error: io::Error) -> Error {
+        let shard = self.full.len();
+        Error::from(error).in_file(self.publication.shard_path(shard, shard + 1))
     }
-    let mut file = table.finish()?;
-    file.flush()?;
-    Ok(file.into_inner().map_err(io::IntoInnerError::into_error)?)
-}
-
-/// Returns what makes the system's word an error of that file.
-fn in_file(path: &Path) -> impl Fn(io::Error) -> Error {
-    move |error| Error::from(error).in_file(path)
 }
 
 impl fmt::Debug for BundleWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BundleWriter")
-            .field("index", &self.index_path)
-            .field("entries", &self.entries.len())
+            .field("index", &self.publication.index_path())
+            .field("entries", &(self.entries.len() + self.partitioned.len()))
+            .field("shard", &self.full.len())
             .field("bytes", &self.data.len())
             .finish_non_exhaustive()
     }
+}
+
+/// What a writer leaves when it is done.
+struct Closed {
+    publication: Publication,
+    /// Each with whether it has an entry.
+    shards: Vec<(PendingFile, bool)>,
+    entries: PendingEntries,
+}
+
+/// Puts the entries of all writers in order, each list on a thread of its own: there were as many
+/// at work before.
+fn sort_all(pending: Vec<Mutex<Result<SortedEntries, PendingEntries>>>) -> Vec<SortedEntries> {
+    parallel::for_each(pending.len(), pending.len(), |i| {
+        let mut list = pending[i].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(entries) = &mut *list {
+            *list = Ok(std::mem::take(entries).into_sorted());
+        }
+    });
+    let lists = pending.into_iter().map(Mutex::into_inner);
+    lists
+        .map(|list| list.unwrap_or_else(PoisonError::into_inner))
+        .map(|list| list.unwrap_or_else(PendingEntries::into_sorted))
+        .collect()
+}
+
+/// Writes an index: the header and what `fill` adds.
+pub(super) fn write_index(
+    file: PendingFile,
+    block_size: usize,
+    header: &[u8],
+    fill: impl FnOnce(&mut table::Writer<BufWriter<PendingFile>>) -> Result<()>,
+) -> Result<PendingFile> {
+    let mut table = table::Writer::new(BufWriter::new(file)).with_block_size(block_size);
+    table.add(b"", header)?;
+    fill(&mut table)?;
+    let mut file = table.finish()?;
+    file.flush()?;
+    Ok(file.into_inner().map_err(io::IntoInnerError::into_error)?)
+}
+
+/// Says what was wrong with a reader.
+fn read_error(failure: ReadFailure, size: u64, dtype: DType) -> Error {
+    match failure {
+        ReadFailure::Reader(error) | ReadFailure::File(error) => Error::from(error),
+        ReadFailure::Short(len) => Error::invalid_argument(format!(
+            "the reader ended after {len} of the tensor's {size} bytes"
+        )),
+        ReadFailure::Long => Error::invalid_argument(format!(
+            "the reader has more than the tensor's {size} bytes"
+        )),
+        ReadFailure::BadBool(at, byte) => Error::malformed(format!(
+            "element {at} of a {dtype} tensor is {byte:#04x}, neither 0 nor 1"
+        )),
+    }
+}
+
+/// Returns what makes the system's word an error of that file.
+fn in_file(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |error| Error::from(error).in_file(path)
 }

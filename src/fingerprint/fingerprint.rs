@@ -161,8 +161,8 @@ impl Fingerprint {
         let path = directory.as_ref().join(FILE);
         let written = PendingFile::create(&path).and_then(|mut file| {
             file.write_all(&self.encode())?;
-            file.file().sync_all()?;
-            file.move_into_place()
+            file.sync()?;
+            file.move_to(&path)
         });
         written.map_err(|error| Error::from(error).in_file(path))
     }

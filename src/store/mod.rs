@@ -34,8 +34,12 @@
 //! ```
 
 mod blob;
+pub(crate) mod disk;
+#[cfg(test)]
+pub(crate) mod faults;
 mod local;
 mod memory;
+mod moves;
 mod pending;
 pub(crate) mod platform;
 
@@ -46,7 +50,8 @@ use std::path::PathBuf;
 pub use blob::Blob;
 pub use local::{LocalStore, Mapping};
 pub use memory::MemoryStore;
-pub(crate) use pending::PendingFile;
+pub(crate) use moves::{Moves, Stuck};
+pub(crate) use pending::{PendingFile, random_number};
 
 /// Opens named objects and lists directories.
 pub trait Store: fmt::Debug + Send + Sync {

@@ -2,8 +2,10 @@ use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::hash::BuildHasher;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use super::disk;
 
 /// A file that is written beside the place it is for, and moved there when it is complete.
 ///
@@ -13,28 +15,22 @@ use std::path::{Path, PathBuf};
 pub(crate) struct PendingFile {
     file: File,
     path: PathBuf,
-    target: PathBuf,
-    /// Whether it has been moved.
-    in_place: bool,
+    /// Whether it stays where it is when this is dropped.
+    stays: bool,
 }
 
 impl PendingFile {
-    /// Creates the file that is to be `target`.
+    /// Creates a file beside the place it is for, with a name that begins as `target` does.
     pub(crate) fn create(target: &Path) -> io::Result<Self> {
         for attempt in 0.. {
-            // Each `RandomState` has keys of its own.
-            let number = RandomState::new().hash_one(attempt);
-            let mut path = OsString::from(target);
-            path.push(format!(".tempstate{number}"));
-            let path = PathBuf::from(path);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            let path = pending_path(target);
+            match disk::create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {}
                 file => {
                     return Ok(PendingFile {
                         file: file?,
                         path,
-                        target: target.to_owned(),
-                        in_place: false,
+                        stays: false,
                     });
                 }
             }
@@ -42,21 +38,84 @@ impl PendingFile {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    /// Makes another name of a finished file, or a copy of it where the file system has no such names,
+    /// so that it can be moved to a place and stays where it is as well.
+    pub(crate) fn link(source: &Path, target: &Path) -> io::Result<Self> {
+        // Not a name of a symbolic link, which would lead elsewhere from another directory.
+        let source = fs::canonicalize(source)?;
+        // Some systems sync only what is open for writing, which not every file can be.
+        let writable = OpenOptions::new().read(true).write(true).open(&source);
+        let mut file = writable.or_else(|_| File::open(&source))?;
+        for _ in 0..100 {
+            let path = pending_path(target);
+            match disk::link(&source, &path) {
+                Ok(()) => {
+                    return Ok(PendingFile {
+                        file,
+                        path,
+                        stays: false,
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(_) => break,
+            }
+        }
+        let mut copy = Self::create(target)?;
+        io::copy(&mut file, &mut copy)?;
+        Ok(copy)
+    }
+
+    /// Returns where the file is until it is moved.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reserves space up to that length, which is not changed.
+    pub(crate) fn preallocate(&self, len: u64) -> io::Result<()> {
+        disk::preallocate(&self.file, &self.path, len)
+    }
+
+    /// Takes everything behind the first `len` bytes away; what is written next follows them.
+    pub(crate) fn truncate(&mut self, len: u64) -> io::Result<()> {
+        disk::truncate(&self.file, &self.path, len)?;
+        self.file.seek(SeekFrom::Start(len))?;
+        Ok(())
+    }
+
+    /// Waits until the bytes are on the disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        disk::sync(&self.file, &self.path)
     }
 
     /// Moves the file to its place, over what is there.
-    pub(crate) fn move_into_place(mut self) -> io::Result<()> {
-        fs::rename(&self.path, &self.target)?;
-        self.in_place = true;
+    pub(crate) fn move_to(self, place: &Path) -> io::Result<()> {
+        disk::rename(&self.path, place)?;
+        self.keep();
         Ok(())
     }
+
+    /// Lets the file be, wherever it was moved.
+    pub(crate) fn keep(mut self) {
+        self.stays = true;
+    }
+}
+
+/// Returns a name that begins as `target` does and that nobody else has.
+fn pending_path(target: &Path) -> PathBuf {
+    let mut path = OsString::from(target);
+    path.push(format!(".tempstate{}", random_number()));
+    path.into()
+}
+
+/// Returns a number that no other call returns, in this process or another: each `RandomState` has
+/// keys of its own.
+pub(crate) fn random_number() -> u64 {
+    RandomState::new().hash_one(0)
 }
 
 impl Write for PendingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        disk::write(&self.file, &self.path, bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -66,8 +125,8 @@ impl Write for PendingFile {
 
 impl Drop for PendingFile {
     fn drop(&mut self) {
-        if !self.in_place {
-            let _ = fs::remove_file(&self.path);
+        if !self.stays {
+            let _ = disk::remove(&self.path);
         }
     }
 }
@@ -92,9 +151,25 @@ mod tests {
         one.write_all(b"after").unwrap();
         assert_eq!(names(), 3);
         assert_eq!(fs::read(&target).unwrap(), b"before");
-        one.move_into_place().unwrap();
+        one.move_to(&target).unwrap();
         drop(two);
         assert_eq!(fs::read(&target).unwrap(), b"after");
         assert_eq!(names(), 1);
+    }
+
+    #[test]
+    fn another_name_comes_and_goes_without_the_file() {
+        let directory = TestDirectory::new("linked");
+        let (source, target) = (directory.path().join("a"), directory.path().join("b"));
+        fs::write(&source, b"bytes").unwrap();
+        drop(PendingFile::link(&source, &target).unwrap());
+        PendingFile::link(&source, &target)
+            .unwrap()
+            .move_to(&target)
+            .unwrap();
+        assert_eq!(fs::read(&source).unwrap(), b"bytes");
+        assert_eq!(fs::read(&target).unwrap(), b"bytes");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+        assert!(PendingFile::link(&directory.path().join("c"), &target).is_err());
     }
 }

@@ -49,8 +49,7 @@ impl BlockBuilder {
             .for_key(key));
         }
         let shared = if self.in_run < self.interval {
-            let same = self.last_key.iter().zip(key).take_while(|(a, b)| a == b);
-            same.count()
+            shared_len(&self.last_key, key)
         } else {
             self.restarts.push(self.entries.len() as u32);
             self.in_run = 0;
@@ -87,12 +86,44 @@ impl BlockBuilder {
     }
 }
 
+/// Returns how many bytes two keys share at their beginning.
+#[inline]
+pub(crate) fn shared_len(a: &[u8], b: &[u8]) -> usize {
+    let words = |bytes: &[u8], at| {
+        let word = bytes.get(at..)?.first_chunk()?;
+        Some(u64::from_le_bytes(*word))
+    };
+    let mut len = 0;
+    while let (Some(x), Some(y)) = (words(a, len), words(b, len)) {
+        if x != y {
+            return len + (x ^ y).trailing_zeros() as usize / 8;
+        }
+        len += 8;
+    }
+    let tail = a[len..].iter().zip(&b[len..]);
+    len + tail.take_while(|(x, y)| x == y).count()
+}
+
 /// Leaves room for the lengths of entries below the 32 bits of a restart.
 const MAX_ENTRIES: u64 = u32::MAX as u64 - (1 << 20);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_two_keys_share_is_counted() {
+        for len in 0..40 {
+            let a = vec![b'a'; len];
+            assert_eq!(shared_len(&a, &a), len);
+            for end in 0..len {
+                let mut b = a.clone();
+                b[end] = 0xe1;
+                assert_eq!(shared_len(&a, &b), end);
+                assert_eq!(shared_len(&a[..end], &a), end);
+            }
+        }
+    }
 
     #[test]
     fn runs_share_the_beginnings_of_keys() {

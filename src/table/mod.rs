@@ -26,6 +26,7 @@ mod reader;
 mod recovery;
 mod writer;
 
+pub(crate) use block_builder::shared_len;
 pub(crate) use reader::is_table;
 pub use reader::{Cursor, Reader};
 pub(crate) use recovery::recover;

@@ -39,6 +39,9 @@ pub(crate) mod private {
         /// Views stored bytes as elements, if they are aligned and in the machine's byte order.
         fn view(bytes: &[u8]) -> Option<&[Self]>;
 
+        /// Views elements as they are stored, if the machine has them so.
+        fn as_bytes(values: &[Self]) -> Option<&[u8]>;
+
         /// Reads stored bytes of `dtype`.
         fn decode(dtype: DType, bytes: &[u8]) -> Vec<Self>;
 
@@ -60,6 +63,10 @@ macro_rules! bytes {
         impl private::Sealed for $element {
             fn view(bytes: &[u8]) -> Option<&[Self]> {
                 bytemuck::try_cast_slice(bytes).ok()
+            }
+
+            fn as_bytes(values: &[Self]) -> Option<&[u8]> {
+                Some(bytemuck::cast_slice(values))
             }
 
             fn decode(dtype: DType, bytes: &[u8]) -> Vec<Self> {
@@ -111,6 +118,10 @@ macro_rules! words {
                 bytemuck::try_cast_slice(bytes).ok()
             }
 
+            fn as_bytes(values: &[Self]) -> Option<&[u8]> {
+                (!cfg!(target_endian = "big")).then(|| bytemuck::cast_slice(values))
+            }
+
             fn decode(_: DType, bytes: &[u8]) -> Vec<Self> {
                 let mut values = vec![Self::default(); bytes.len() / size_of::<Self>()];
                 LittleEndian::$read(bytes, bytemuck::cast_slice_mut::<Self, $part>(&mut values));
@@ -150,6 +161,10 @@ impl Element for bool {
 impl private::Sealed for bool {
     fn view(bytes: &[u8]) -> Option<&[bool]> {
         bytemuck::checked::try_cast_slice(bytes).ok()
+    }
+
+    fn as_bytes(values: &[bool]) -> Option<&[u8]> {
+        Some(bytemuck::cast_slice(values))
     }
 
     fn decode(_: DType, bytes: &[u8]) -> Vec<bool> {

@@ -19,6 +19,7 @@
 //! | `strings` | [`Strings`], the elements of a string tensor in one arena |
 //! | `element` | [`Element`], the Rust types that elements are read and written as |
 //! | `tensor` | [`Tensor`] |
+//! | `view` | [`TensorView`], the same with borrowed bytes |
 //! | `tensor_proto` | a tensor from a `TensorProto`, and back |
 //! | `numeric` | elements of every numeric dtype as `f64`, and small floating-point formats back |
 //! | `statistics` | [`Statistics`], the range and moments of a tensor's values |
@@ -36,13 +37,15 @@ mod strings;
 )]
 mod tensor;
 mod tensor_proto;
+mod view;
 
 pub use dtype::DType;
 pub use element::Element;
 pub use shape::{Dimension, PartialShape, Shape};
 pub use slice::{Extent, TensorSlice};
-pub(crate) use slice::{Runs, copy_region};
+pub(crate) use slice::{Runs, copy_region, intersect};
 pub use statistics::Statistics;
 pub use strings::Strings;
 pub use tensor::Tensor;
 pub(crate) use tensor_proto::Repeats;
+pub use view::TensorView;

@@ -185,13 +185,7 @@ impl Tensor {
         bytes: impl Into<Bytes>,
     ) -> Result<Tensor> {
         let (shape, bytes): (Shape, Bytes) = (convert(shape)?, bytes.into());
-        let size = dense_size(dtype)?;
-        if shape.elements().checked_mul(size as u64) != Some(bytes.len() as u64) {
-            return Err(Error::invalid_argument(format!(
-                "{} bytes for a {dtype} tensor of shape {shape}",
-                bytes.len()
-            )));
-        }
+        check_size(dtype, &shape, bytes.len())?;
         if dtype == DType::BOOL {
             check_bools(&bytes)?;
         }
@@ -377,11 +371,11 @@ impl Cut {
     }
 }
 
-fn convert(shape: impl TryInto<Shape, Error: Into<Error>>) -> Result<Shape> {
+pub(super) fn convert(shape: impl TryInto<Shape, Error: Into<Error>>) -> Result<Shape> {
     shape.try_into().map_err(Into::into)
 }
 
-fn check_reads<T: Element>(dtype: DType) -> Result<()> {
+pub(super) fn check_reads<T: Element>(dtype: DType) -> Result<()> {
     if T::reads(dtype) {
         return Ok(());
     }
@@ -391,12 +385,23 @@ fn check_reads<T: Element>(dtype: DType) -> Result<()> {
     )))
 }
 
-fn check_count(dtype: DType, shape: &Shape, count: usize) -> Result<()> {
+pub(super) fn check_count(dtype: DType, shape: &Shape, count: usize) -> Result<()> {
     if shape.elements() == count as u64 {
         return Ok(());
     }
     Err(Error::invalid_argument(format!(
         "{count} values for a {dtype} tensor of shape {shape}"
+    )))
+}
+
+/// Refuses a number of bytes that is not that of the shape.
+pub(super) fn check_size(dtype: DType, shape: &Shape, len: usize) -> Result<()> {
+    let size = dense_size(dtype)?;
+    if shape.elements().checked_mul(size as u64) == Some(len as u64) {
+        return Ok(());
+    }
+    Err(Error::invalid_argument(format!(
+        "{len} bytes for a {dtype} tensor of shape {shape}"
     )))
 }
 
@@ -408,7 +413,7 @@ fn dense_size(dtype: DType) -> Result<usize> {
 
 /// Refuses bytes other than 0 and 1. Combining a chunk before looking at it keeps the check at the
 /// speed of memory.
-fn check_bools(bytes: &[u8]) -> Result<()> {
+pub(super) fn check_bools(bytes: &[u8]) -> Result<()> {
     const CHUNK: usize = 4096;
     let is_bad = |byte: &u8| *byte > 1;
     let chunk = bytes

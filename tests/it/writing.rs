@@ -1,10 +1,9 @@
 //! Writing, compared with the files under `tests/vectors` that TensorFlow wrote.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use savedmodel::bundle::{Durability, Existing};
+use savedmodel::bundle::{BundleWriterOptions, Durability, Existing};
 use savedmodel::store::{Blob, LocalStore, Store};
 use savedmodel::{
     BundleReader, BundleWriter, DType, ErrorKind, Extent, Shape, Strings, Tensor, TensorSlice,
@@ -13,16 +12,17 @@ use savedmodel::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::random::{Added, TensorSet, stored_dtypes};
 use crate::tensorflow;
 
-fn bundles() -> PathBuf {
+pub(crate) fn bundles() -> PathBuf {
     PathBuf::from(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/vectors/bundles"
     ))
 }
 
-fn expected() -> Value {
+pub(crate) fn expected() -> Value {
     let text = fs::read_to_string(bundles().with_file_name("expected.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
@@ -68,14 +68,14 @@ fn tables_are_those_of_tensorflow() {
 }
 
 /// An empty directory for one test's files. It stays until the next run, to look at.
-fn work_directory(test: &str) -> PathBuf {
+pub(crate) fn work_directory(test: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).unwrap();
     directory
 }
 
-fn names(directory: &Path) -> Vec<String> {
+pub(crate) fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -84,15 +84,8 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// A tensor, or a piece of one, as it was added to a bundle.
-struct Added {
-    key: Vec<u8>,
-    piece: Option<(Shape, TensorSlice)>,
-    tensor: Tensor,
-}
-
 /// What is in a bundle of one shard, in the order in which its data file has it.
-fn in_data_order(bundle: &BundleReader) -> Vec<Added> {
+pub(crate) fn in_data_order(bundle: &BundleReader) -> Vec<Added> {
     let mut all = Vec::new();
     for item in bundle.entries() {
         let (key, entry) = item.unwrap();
@@ -116,14 +109,9 @@ fn in_data_order(bundle: &BundleReader) -> Vec<Added> {
         .collect()
 }
 
-fn add_all(bundle: &mut BundleWriter, all: &[Added]) {
+pub(crate) fn add_all(bundle: &mut BundleWriter, all: &[Added]) {
     for added in all {
-        match &added.piece {
-            None => bundle.add(&added.key, &added.tensor).unwrap(),
-            Some((shape, slice)) => bundle
-                .add_slice(&added.key, shape, slice, &added.tensor)
-                .unwrap(),
-        }
+        added.add_to(bundle).unwrap();
     }
 }
 
@@ -142,13 +130,9 @@ fn different(one: &Path, other: &Path) -> Vec<String> {
 }
 
 /// Reads a bundle and writes it again; says which of its files differ.
-fn written_again(from: &Path, to: &Path, alignment: u64) -> Vec<String> {
+fn written_again(from: &Path, to: &Path, options: BundleWriterOptions) -> Vec<String> {
     let reader = BundleReader::open(from).unwrap();
-    let mut writer = BundleWriter::options()
-        .alignment(alignment)
-        .durability(Durability::None)
-        .create(to)
-        .unwrap();
+    let mut writer = options.durability(Durability::None).create(to).unwrap();
     add_all(&mut writer, &in_data_order(&reader));
     writer.finish().unwrap();
     different(from, to)
@@ -157,66 +141,26 @@ fn written_again(from: &Path, to: &Path, alignment: u64) -> Vec<String> {
 #[test]
 fn bundles_are_those_of_tensorflow() {
     let directory = work_directory("bundles_are_those_of_tensorflow");
-    for (name, alignment) in [
-        ("all_dtypes", 1),
-        ("shapes", 1),
-        ("strings", 1),
-        ("sliced", 1),
-        ("many_500", 1),
-        ("aligned_16", 16),
-        ("empty", 1),
-        ("flip_base", 1),
-    ] {
-        let differ = written_again(
-            &bundles().join(name).join("b"),
-            &directory.join(name),
-            alignment,
-        );
+    let options = BundleWriter::options;
+    let mut compared = 0;
+    for (name, _) in expected().as_object().unwrap() {
+        let options = match name.as_str() {
+            "aligned_16" => options().alignment(16),
+            "blocks_1k" => options().block_size(1024),
+            // Compared as a merged bundle, by its checksums, and as a table.
+            "two_shards" | "many_7000 (not stored)" | "blocks_4k_snappy" => continue,
+            // Nobody writes these; the other is compared below.
+            // Not written by a TensorFlow, which never ran on such a machine.
+            "big_endian" => continue,
+            _ => options(),
+        };
+        let from = bundles().join(name).join("b");
+        let differ = written_again(&from, &directory.join(name), options);
         assert!(differ.is_empty(), "{differ:?}");
+        compared += 1;
     }
-    // The index of this one has blocks of 1 KiB, which no bundle of ours has; its data is the same.
-    let from = bundles().join("blocks_1k/b");
-    let differ = written_again(&from, &directory.join("blocks_1k"), 1);
-    assert_eq!(differ, [format!("{}.index", from.display())]);
+    assert_eq!(compared, 9);
     assert_eq!(names(&directory).len(), 18, "nothing is left over");
-}
-
-#[test]
-fn shards_of_a_merged_bundle_are_those_of_tensorflow() {
-    let directory = work_directory("shards_of_a_merged_bundle");
-    let reader = BundleReader::open(bundles().join("two_shards/b")).unwrap();
-    for shard in 0..2 {
-        let mut writer = BundleWriter::create(directory.join(format!("{shard}"))).unwrap();
-        let mut all = Vec::new();
-        for item in reader.entries() {
-            let (key, entry) = item.unwrap();
-            let slices = entry.slices().iter();
-            for (slice, piece) in slices.zip(reader.pieces(&key, &entry).unwrap()) {
-                let tensor = reader.slice(&key, slice).unwrap();
-                let slice = Some((entry.shape().clone(), slice.clone()));
-                all.push((piece, key.clone(), slice, tensor));
-            }
-            if !entry.is_partitioned() {
-                let tensor = reader.tensor(&key).unwrap();
-                all.push((entry, key, None, tensor));
-            }
-        }
-        all.retain(|(entry, ..)| entry.shard_id() == shard);
-        all.sort_by_key(|(entry, ..)| (entry.offset(), entry.size()));
-        let all: Vec<Added> = all
-            .into_iter()
-            .map(|(_, key, piece, tensor)| Added {
-                key: key.to_vec(),
-                piece,
-                tensor,
-            })
-            .collect();
-        add_all(&mut writer, &all);
-        writer.finish().unwrap();
-        let ours = fs::read(directory.join(format!("{shard}.data-00000-of-00001"))).unwrap();
-        let theirs = bundles().join(format!("two_shards/b.data-0000{shard}-of-00002"));
-        assert!(ours == fs::read(theirs).unwrap(), "shard {shard}");
-    }
 }
 
 #[test]
@@ -241,127 +185,17 @@ fn an_index_of_several_blocks_is_that_of_tensorflow() {
     assert_eq!(json!(sum), expected["index_sha256"]);
 }
 
-/// Numbers that look random and are always the same (xorshift).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    fn bytes(&mut self, len: u64) -> Vec<u8> {
-        (0..len).map(|_| self.next() as u8).collect()
-    }
-
-    fn shape(&mut self) -> Shape {
-        let rank = self.below(5);
-        let dims: Vec<u64> = (0..rank).map(|_| self.below(5)).collect();
-        Shape::new(&dims).unwrap()
-    }
-
-    fn key(&mut self) -> Vec<u8> {
-        let len = 1 + self.below(40);
-        let bytes = self.bytes(len);
-        // Few different bytes, so that keys share their beginnings.
-        let few = [b'a', b'b', b'/', 0xff, 0xfe, 0];
-        let mut key = vec![b'a' + self.below(3) as u8];
-        key.extend(bytes.iter().map(|byte| few[usize::from(*byte) % 6]));
-        key
-    }
-
-    fn tensor(&mut self, dtypes: &[DType], shape: Shape) -> Tensor {
-        let elements = shape.elements();
-        let dtype = dtypes[self.below(dtypes.len() as u64) as usize];
-        let Some(size) = dtype.size() else {
-            let strings: Vec<Vec<u8>> = (0..elements)
-                .map(|_| {
-                    let len = [0, 1, 5, 127, 128, 300][self.below(6) as usize];
-                    self.bytes(len)
-                })
-                .collect();
-            return match dtype {
-                DType::STRING => Tensor::from_strings(shape, strings).unwrap(),
-                _ => Tensor::from_opaque(dtype, shape, strings.into_iter().collect()).unwrap(),
-            };
-        };
-        let mut bytes = self.bytes(elements * size as u64);
-        let mask = match dtype.bits() {
-            _ if dtype == DType::BOOL => 1,
-            Some(bits @ 0..8) => (1 << bits) - 1,
-            _ => 0xff,
-        };
-        bytes.iter_mut().for_each(|byte| *byte &= mask);
-        Tensor::from_bytes(dtype, shape, bytes).unwrap()
-    }
-}
-
-/// A tensor cut along its first dimension.
-fn pieces(tensor: &Tensor, numbers: &mut Numbers) -> Vec<(TensorSlice, Tensor)> {
-    let mut start = 0;
-    let mut pieces = Vec::new();
-    let dims = tensor.shape().dims();
-    while start < dims[0] {
-        let length = 1 + numbers.below(dims[0] - start);
-        let mut extents = vec![Extent::Full; dims.len()];
-        extents[0] = Extent::Range { start, length };
-        let slice = TensorSlice::new(extents);
-        pieces.push((slice.clone(), tensor.slice(&slice).unwrap()));
-        start += length;
-    }
-    pieces
-}
-
-/// Every dtype that bundles store, of which TensorFlow reads only those variants that it knows.
-fn stored_dtypes(variants: &[DType]) -> Vec<DType> {
-    let plain = DType::known().filter(|dtype| dtype.size().is_some() || *dtype == DType::STRING);
-    plain.chain(variants.iter().copied()).collect()
-}
-
 /// Writes a random bundle; returns what is in it.
-fn write_random(
-    prefix: &Path,
-    seed: u64,
-    alignment: u64,
-    dtypes: &[DType],
-) -> BTreeMap<Vec<u8>, Tensor> {
-    let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+fn write_random(prefix: &Path, seed: u64, alignment: u64, dtypes: &[DType]) -> TensorSet {
+    let set = TensorSet::new(seed, dtypes);
     let mut writer = BundleWriter::options()
         .alignment(alignment)
         .durability(Durability::None)
         .create(prefix)
         .unwrap();
-    let mut all = BTreeMap::new();
-    for _ in 0..numbers.below(60) {
-        let key = numbers.key();
-        if all.contains_key(&key) {
-            continue;
-        }
-        let shape = numbers.shape();
-        let tensor = match numbers.below(20) {
-            0 => numbers.tensor(&[DType::FLOAT], Shape::new(&[300_000]).unwrap()),
-            _ => numbers.tensor(dtypes, shape),
-        };
-        let first = tensor.shape().dims().first();
-        if first.is_some_and(|dim| (2..1000).contains(dim)) && numbers.below(3) == 0 {
-            for (slice, piece) in pieces(&tensor, &mut numbers) {
-                writer
-                    .add_slice(&key, tensor.shape(), &slice, &piece)
-                    .unwrap();
-            }
-        } else {
-            writer.add(&key, &tensor).unwrap();
-        }
-        all.insert(key, tensor);
-    }
+    add_all(&mut writer, &set.added);
     writer.finish().unwrap();
-    all
+    set
 }
 
 #[test]
@@ -371,23 +205,8 @@ fn what_is_written_is_read() {
         let prefix = directory.join(format!("{seed}"));
         let alignment = [1, 1, 8, 64, 100][seed as usize % 5];
         let dtypes = stored_dtypes(&[DType::VARIANT]);
-        let written = write_random(&prefix, seed, alignment, &dtypes);
-        let reader = BundleReader::open(&prefix).unwrap();
-        let verification = reader.verify().unwrap();
-        assert!(verification.is_sound(), "seed {seed}: {verification:?}");
-        assert!(
-            verification.remarks.is_empty(),
-            "seed {seed}: {verification:?}"
-        );
-        assert_eq!(reader.entries().count(), written.len(), "seed {seed}");
-        for (key, tensor) in &written {
-            assert_eq!(
-                reader.tensor(key).unwrap(),
-                *tensor,
-                "seed {seed}, {}",
-                key.escape_ascii()
-            );
-        }
+        let set = write_random(&prefix, seed, alignment, &dtypes);
+        set.check(&prefix, &format!("seed {seed}"));
     }
 }
 
@@ -524,7 +343,7 @@ fn interop_tensorflow_reads_what_is_written_and_saves_the_same() {
     let directory = work_directory("interop_tensorflow_reads_what_is_written");
     for seed in 101..=106 {
         let prefix = directory.join(format!("{seed}"));
-        let written = write_random(&prefix, seed, 1, &stored_dtypes(&[]));
+        let set = write_random(&prefix, seed, 1, &stored_dtypes(&[]));
         let rows: Vec<Value> = in_data_order(&BundleReader::open(&prefix).unwrap())
             .iter()
             .map(|added| {
@@ -540,7 +359,7 @@ fn interop_tensorflow_reads_what_is_written_and_saves_the_same() {
                 json!({"key_hex": key, "shape_and_slice": part, "dtype": dtype})
             })
             .collect();
-        assert!(!rows.is_empty() && !written.is_empty(), "seed {seed}");
+        assert!(!rows.is_empty() && !set.tensors.is_empty(), "seed {seed}");
         let list = directory.join(format!("{seed}.json"));
         fs::write(&list, Value::from(rows).to_string()).unwrap();
         let out = directory.join(format!("{seed}_by_tensorflow"));
@@ -568,8 +387,9 @@ fn interop_what_tensorflow_saves_is_written_the_same() {
             continue;
         };
         let from = theirs.join(name);
+        let to = directory.join("ours").join(name);
         if BundleReader::open(&from).unwrap().num_shards() == 1 {
-            let differ = written_again(&from, &directory.join("ours").join(name), 1);
+            let differ = written_again(&from, &to, BundleWriter::options());
             assert!(differ.is_empty(), "{differ:?}");
             compared += 1;
         }

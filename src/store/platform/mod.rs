@@ -1,5 +1,5 @@
 //! What differs from one operating system to the next: mapping, positioned reads, huge pages,
-//! preallocation, directory sync.
+//! preallocation, sync and locks of directories.
 //!
 //! `native` does it as well as the system can, `portable` with the standard library alone. The
 //! compiler setting `--cfg savedmodel_portable` forces the portable one everywhere; the unit tests
@@ -17,7 +17,7 @@ use portable as native;
 use unix as native;
 
 pub(crate) use buffer::{Buffer, reserve};
-pub(crate) use native::{map, preallocate, read_at, sync_directory};
+pub(crate) use native::{lock_directory, map, preallocate, read_at, sync_directory};
 
 #[cfg(test)]
 pub(crate) use tests::TestDirectory;
@@ -36,10 +36,22 @@ mod tests {
 
     impl TestDirectory {
         pub(crate) fn new(name: &str) -> Self {
+            Self::below(&std::env::temp_dir(), name)
+        }
+
+        /// In memory, where the system has a directory there: for tests of many small files.
+        pub(crate) fn in_memory(name: &str) -> Self {
+            match Path::new("/dev/shm") {
+                shared if shared.is_dir() => Self::below(shared, name),
+                _ => Self::new(name),
+            }
+        }
+
+        fn below(parent: &Path, name: &str) -> Self {
             static COUNT: AtomicU32 = AtomicU32::new(0);
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let unique = format!("savedmodel-{}-{count}-{name}", std::process::id());
-            let path = std::env::temp_dir().join(unique);
+            let path = parent.join(unique);
             fs::create_dir(&path).unwrap();
             TestDirectory(path)
         }
@@ -104,6 +116,26 @@ mod tests {
             portable::sync_directory,
         );
         advice_changes_nothing(portable::advise_huge);
+    }
+
+    #[test]
+    fn a_locked_directory_is_waited_for() {
+        assert!(portable::lock_directory(Path::new(".")).is_none());
+        let directory = TestDirectory::new("lock");
+        let Some(mine) = lock_directory(directory.path()) else {
+            return;
+        };
+        let (send, receive) = std::sync::mpsc::channel();
+        let path = directory.path().to_owned();
+        let other = std::thread::spawn(move || {
+            let theirs = lock_directory(&path);
+            send.send(theirs.is_some()).unwrap();
+        });
+        let waited = receive.recv_timeout(std::time::Duration::from_millis(50));
+        assert!(waited.is_err(), "it was locked twice");
+        drop(mine);
+        assert!(receive.recv().unwrap());
+        other.join().unwrap();
     }
 
     #[cfg(unix)]

@@ -32,3 +32,8 @@ pub(crate) fn preallocate(_file: &File, _len: u64) -> io::Result<()> {
 pub(crate) fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
+
+/// Locks nothing: a directory is not a file everywhere.
+pub(crate) fn lock_directory(_directory: &Path) -> Option<File> {
+    None
+}

@@ -68,3 +68,11 @@ pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
+
+/// Waits until nobody else has the directory locked, and locks it until the file is dropped;
+/// `None` where the file system cannot.
+pub(crate) fn lock_directory(directory: &Path) -> Option<File> {
+    let file = File::open(directory).ok()?;
+    file.lock().ok()?;
+    Some(file)
+}
