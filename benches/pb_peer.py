@@ -1,7 +1,8 @@
-"""The side of TensorFlow's Python parser: one command per line in, one JSON object per line out.
+"""The side of TensorFlow's Python: one command per line in, one JSON object per line out.
 
-  pb DIR      reads saved_model.pb and parses it
-  warm MIB    touches and gives back so much memory (see the README)
+  pb DIR            reads saved_model.pb and parses it
+  fingerprint DIR   computes the model's fingerprint
+  warm MIB          touches and gives back so much memory (see the README)
   quit
 """
 import ctypes
@@ -17,6 +18,7 @@ answers = os.fdopen(os.dup(1), 'w')
 os.dup2(2, 1)
 
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
 libc = ctypes.CDLL(None)
 
@@ -27,14 +29,19 @@ def status_kb(key):
 
 
 def parse(directory):
+  with open(os.path.join(directory, 'saved_model.pb'), 'rb') as file:
+    return saved_model_pb2.SavedModel.FromString(file.read())
+
+
+def measure(work, directory):
   libc.malloc_trim(0)
   with open('/proc/self/clear_refs', 'w') as refs:
     refs.write('5')
   base = status_kb('VmRSS:')
   before = resource.getrusage(resource.RUSAGE_SELF)
   start = time.perf_counter()
-  with open(os.path.join(directory, 'saved_model.pb'), 'rb') as file:
-    model = saved_model_pb2.SavedModel.FromString(file.read())
+  # Kept to the end: freeing it is no part of this.
+  result = work(directory)
   wall = time.perf_counter() - start
   after = resource.getrusage(resource.RUSAGE_SELF)
   return {
@@ -43,7 +50,7 @@ def parse(directory):
       'sys': after.ru_stime - before.ru_stime,
       'peak_kb': status_kb('VmHWM:'),
       'base_kb': base,
-      'n': len(model.meta_graphs),
+      'n': int(result is not None),
   }
 
 
@@ -59,6 +66,10 @@ for line in sys.stdin:
   command, _, argument = line.strip().partition(' ')
   if command == 'quit':
     break
-  answer = parse(argument) if command == 'pb' else warm(int(argument) << 20)
+  if command == 'warm':
+    answer = warm(int(argument) << 20)
+  else:
+    work = parse if command == 'pb' else fingerprinting.CreateFingerprintDef
+    answer = measure(work, argument)
   answers.write(json.dumps(answer) + '\n')
   answers.flush()

@@ -56,7 +56,7 @@ impl TensorFlow {
     fn start(&self, parser: Parser) -> Result<Side> {
         match parser {
             Parser::Cpp => Side::start(Peer::Plain.command(&self.peer)),
-            Parser::Python => Side::start(
+            Parser::Python | Parser::Fingerprint => Side::start(
                 Command::new(&self.python)
                     .arg(script("benches/pb_peer.py"))
                     .stderr(Stdio::null()),
@@ -118,6 +118,11 @@ fn parse(
     let peer_name = match group.parser {
         Parser::Cpp => "TensorFlow ReadSavedModel",
         Parser::Python => "TensorFlow FromString",
+        Parser::Fingerprint => "CreateFingerprintDef",
+    };
+    let command = match group.parser {
+        Parser::Cpp | Parser::Python => "pb",
+        Parser::Fingerprint => "fingerprint",
     };
     compare(
         group.name,
@@ -126,7 +131,7 @@ fn parse(
         rounds,
         &mut || {
             let peer = theirs.as_mut();
-            peer.map(|peer| peer.measure(&format!("pb {}", model.display())))
+            peer.map(|peer| peer.measure(&format!("{command} {}", model.display())))
                 .transpose()
         },
         &mut |i| ours.measure(&format!("{} {}", group.rows[i].command, model.display())),

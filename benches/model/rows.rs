@@ -2,13 +2,15 @@
 
 use crate::harness::compare::{Clock, Line};
 
-/// Which of TensorFlow's parsers reads the model.
+/// Which part of TensorFlow reads the model.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parser {
     /// `ReadSavedModel`.
     Cpp,
     /// `SavedModel.FromString`, which is upb behind Python.
     Python,
+    /// `CreateFingerprintDef`, which is C++ behind Python, and reads the model itself.
+    Fingerprint,
 }
 
 /// Everything that is compared with one of TensorFlow's parsers on one model.
@@ -79,6 +81,12 @@ pub(crate) const GROUPS: &[Group] = &[
         model: "repeated",
         parser: Parser::Cpp,
         rows: &[row("ops", 0.0), row("decode", 0.9)],
+    },
+    Group {
+        name: "46 MB, fingerprint",
+        model: "repeated",
+        parser: Parser::Fingerprint,
+        rows: &[row("fingerprint", 2.0)],
     },
 ];
 
