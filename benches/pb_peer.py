@@ -1,8 +1,9 @@
-"""The side of TensorFlow's Python parser: one command per line in, one JSON object per line out.
+"""The side of TensorFlow's Python: one command per line in, one JSON object per line out.
 
   pb DIR      reads saved_model.pb and parses it
   print DIR   makes text of it; only that is measured
   parse DIR   reads that text; only that is measured
+  fingerprint DIR   computes the model's fingerprint
   warm MIB    touches and gives back so much memory (see the README)
   quit
 """
@@ -20,6 +21,7 @@ os.dup2(2, 1)
 
 from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
 libc = ctypes.CDLL(None)
 
@@ -38,6 +40,8 @@ def prepare(command, directory):
   """What is done before anything is measured; returns what is to be measured."""
   if command == 'pb':
     return lambda: len(read(directory).meta_graphs)
+  if command == 'fingerprint':
+    return lambda: len(fingerprinting.CreateFingerprintDef(directory))
   model = read(directory)
   if command == 'print':
     return lambda: len(str(model))

@@ -119,6 +119,7 @@ fn parse(
         (Parser::Cpp, _) => "TensorFlow ReadSavedModel",
         (Parser::Python, "parse") => "Python text_format.Parse",
         (Parser::Python, "print") => "Python str",
+        (Parser::Python, "fingerprint") => "CreateFingerprintDef",
         (Parser::Python, _) => "TensorFlow FromString",
     };
     compare(

@@ -86,6 +86,13 @@ pub(crate) const GROUPS: &[Group] = &[
         rows: &[row("ops", 0.0), row("decode", 0.9)],
     },
     Group {
+        name: "46 MB, fingerprint",
+        model: "repeated",
+        parser: Parser::Python,
+        command: "fingerprint",
+        rows: &[row("fingerprint", 2.0)],
+    },
+    Group {
         name: "text of ResNet50 read",
         model: "resnet50",
         parser: Parser::Python,

@@ -128,6 +128,9 @@ impl<'a> Encoder<'a> {
             let (Some(inner), LENGTH) = (field.kind.message(), raw.wire_type) else {
                 continue;
             };
+            if raw.body().is_empty() && !inner.is_map_entry && depth < MAX_DEPTH {
+                continue;
+            }
             let slot = self.rope.reserve(2);
             let outcome = match inner.is_map_entry {
                 true => self.whole_entry(raw.body(), inner, depth + 1)?,

@@ -162,3 +162,161 @@ pub fn means_the_same(a: &[u8], b: &[u8], message: &str) -> Result<bool> {
     let a = Canonical::new(a, message, MapOrder::Cpp)?;
     Ok(a == Canonical::new(b, message, MapOrder::Cpp)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encode(bytes: &[u8], message: &str, order: MapOrder) -> Result<Vec<u8>> {
+        let encoded = Canonical::new(bytes, message, order)?;
+        let out = encoded.to_vec();
+        assert_eq!(out.len() as u64, encoded.len());
+        // What has been put in order is in order.
+        let again = Canonical::new(&out, message, order)?;
+        assert_eq!(again.pieces().count(), usize::from(!out.is_empty()));
+        assert_eq!(again.to_vec(), out);
+        Ok(out)
+    }
+
+    fn cpp(bytes: &[u8], message: &str) -> Vec<u8> {
+        encode(bytes, message, MapOrder::Cpp).unwrap()
+    }
+
+    const NODE: &str = "tensorflow.NodeDef";
+    const VALUE: &str = "tensorflow.AttrValue";
+
+    #[test]
+    fn fields_ascend_and_defaults_go() {
+        let node = [
+            0x22, 0, // device: empty
+            0x12, 1, b'A', // op, overwritten
+            0x0a, 0x81, 0x00, b'n', // name, with a length of two bytes
+            0x12, 1, b'B', // op
+        ];
+        assert_eq!(cpp(&node, NODE), [0x0a, 1, b'n', 0x12, 1, b'B']);
+        // -0.0 is no default.
+        let saver = [0x35, 0, 0, 0, 0x80];
+        assert_eq!(cpp(&saver, "tensorflow.SaverDef"), saver);
+        assert_eq!(cpp(&[0x35, 0, 0, 0, 0], "tensorflow.SaverDef"), []);
+    }
+
+    #[test]
+    fn a_member_clears_the_others_and_merges_with_itself() {
+        // s: "x", then a shape of one dimension, then another: the shapes are one.
+        let shapes = [0x12, 1, b'x', 0x3a, 2, 0x12, 0, 0x3a, 4, 0x12, 2, 0x08, 3];
+        assert_eq!(cpp(&shapes, VALUE), [0x3a, 6, 0x12, 0, 0x12, 2, 0x08, 3]);
+        // A shape, an integer, a shape: only the second shape is left.
+        let cleared = [0x3a, 2, 0x12, 0, 0x18, 5, 0x3a, 2, 0x18, 1];
+        assert_eq!(cpp(&cleared, VALUE), [0x3a, 2, 0x18, 1]);
+        // What nothing is left of must be sound all the same.
+        assert!(encode(&[0x3a, 1, 0x12, 0x18, 5], VALUE, MapOrder::Cpp).is_err());
+        // A member is written even if it is a default.
+        assert_eq!(cpp(&[0x18, 0], VALUE), [0x18, 0]);
+    }
+
+    #[test]
+    fn lists_are_packed_and_numbers_are_cut() {
+        // AttrValue.ListValue: type (6) of enums, unpacked, packed and empty; i (3) of int64.
+        let list = [0x30, 1, 0x32, 2, 2, 3, 0x32, 0, 0x1a, 2, 0x81, 0x00];
+        let packed = [0x1a, 1, 1, 0x32, 3, 1, 2, 3];
+        assert_eq!(cpp(&list, "tensorflow.AttrValue.ListValue"), packed);
+        // An enum of more than 32 bits.
+        let large = [0x30, 0x81, 0x80, 0x80, 0x80, 0x10];
+        assert_eq!(cpp(&large, VALUE), [0x30, 1]);
+        let negative = [0x30, 0xff, 0xff, 0xff, 0xff, 0x0f];
+        let whole = [
+            0x30, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+        ];
+        assert_eq!(cpp(&negative, VALUE), whole);
+    }
+
+    /// A node with attributes of these names, without values.
+    fn node(names: &[&str]) -> Vec<u8> {
+        let attr = |name: &&str| {
+            let len = name.len() as u8;
+            [&[0x2a, len + 4, 0x0a, len][..], name.as_bytes(), &[0x12, 0]].concat()
+        };
+        names.iter().flat_map(attr).collect()
+    }
+
+    #[test]
+    fn maps_have_an_order_and_whole_entries() {
+        let names = ["T", "", "Tshape", "S"];
+        let ordered = |order| encode(&node(&names), NODE, order).unwrap();
+        assert_eq!(ordered(MapOrder::Cpp), node(&["", "S", "T", "Tshape"]));
+        assert_eq!(ordered(MapOrder::Python), node(&["S", "Tshape", "T", ""]));
+        // Of two entries the last stays; key and value are written, and nothing else.
+        let twice = [0x2a, 2, 0x12, 0, 0x2a, 6, 0x48, 1, 0x12, 2, 0x18, 7];
+        assert_eq!(cpp(&twice, NODE), [0x2a, 6, 0x0a, 0, 0x12, 2, 0x18, 7]);
+        assert_eq!(cpp(&[0x2a, 0], NODE), [0x2a, 4, 0x0a, 0, 0x12, 0]);
+
+        // FunctionDef.arg_attr, by numbers; 0 is left out of its entry.
+        let numbers = [
+            0x3a, 4, 0x08, 2, 0x12, 0, 0x3a, 2, 0x12, 0, 0x3a, 4, 0x08, 1, 0x12, 0,
+        ];
+        let entry = |key| [0x3a, 4, 0x08, key, 0x12, 0];
+        let function = |order| encode(&numbers, "tensorflow.FunctionDef", order).unwrap();
+        assert_eq!(function(MapOrder::Cpp), [0, 1, 2].map(entry).concat());
+        assert_eq!(function(MapOrder::Python), [2, 1, 0].map(entry).concat());
+    }
+
+    #[test]
+    fn what_is_not_known_comes_last() {
+        let bytes = [
+            0xa0, 0x06, 0x81, 0x00, // 100: 1, in two bytes
+            0x08, 5, // name as a number
+            0xa3, 0x06, 0x08, 1, 0xa4, 0x06, // group 100 { 1: 1 }
+            0x0a, 1, b'n', // name
+        ];
+        let expected = [
+            0x0a, 1, b'n', 0xa0, 0x06, 1, 0x08, 5, 0xa3, 0x06, 0x08, 1, 0xa4, 0x06,
+        ];
+        assert_eq!(cpp(&bytes, NODE), expected);
+    }
+
+    #[test]
+    fn strings_are_checked_where_they_are_checked_in_cpp() {
+        let error = encode(&[0x12, 0, 0x0a, 1, 0xff], NODE, MapOrder::Cpp).unwrap_err();
+        assert_eq!(error.offset(), Some(2));
+        assert!(error.to_string().contains("`name`"), "{error}");
+        assert_eq!(cpp(&[0x12, 1, 0xff], VALUE), [0x12, 1, 0xff], "bytes");
+        let debug = "tensorflow.GraphDebugInfo";
+        assert_eq!(cpp(&[0x0a, 1, 0xff], debug), [0x0a, 1, 0xff], "proto2");
+    }
+
+    #[test]
+    fn depth_has_its_limit() {
+        // StructuredValue.list_value.values, each a message.
+        let nested = |depth: usize| {
+            (0..depth).fold(Vec::new(), |inner, level| {
+                let mut outer = Vec::new();
+                rope::write_header(
+                    &mut outer,
+                    if level % 2 == 0 { 1 } else { 51 },
+                    inner.len() as u64,
+                );
+                [outer, inner].concat()
+            })
+        };
+        let value = "tensorflow.StructuredValue";
+        assert!(encode(&nested(100), value, MapOrder::Cpp).is_ok());
+        let error = encode(&nested(102), value, MapOrder::Cpp).unwrap_err();
+        assert!(error.to_string().contains("nest too deep"), "{error}");
+    }
+
+    #[test]
+    fn a_large_value_is_not_copied() {
+        let mut bytes = vec![0x12, 1, b'B'];
+        let input = vec![b'x'; 1000];
+        rope::write_header(&mut bytes, 3, 1000);
+        bytes.extend(&input);
+        bytes.extend([0x0a, 1, b'n']);
+        let encoded = Canonical::new(&bytes, NODE, MapOrder::Cpp).unwrap();
+        let range = bytes.as_ptr_range();
+        let large = encoded.pieces().find(|piece| piece.len() >= 1000).unwrap();
+        assert!(range.contains(&large.as_ptr()));
+        let mut out = Vec::new();
+        encoded.write_to(&mut out).unwrap();
+        assert_eq!(out, encoded.to_vec());
+    }
+}
