@@ -24,6 +24,7 @@
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | objects, their names, functions | [`object_graph`] |
 //! | where bytes come from | [`store`] |
+//! | arrays of numpy | [`numpy`] |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
 //! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
@@ -43,6 +44,7 @@ pub mod bundle;
 mod error;
 pub mod example;
 pub mod model;
+pub mod numpy;
 pub mod object_graph;
 pub mod op;
 pub mod proto;

@@ -13,6 +13,7 @@ mod hostile_models;
 mod interop;
 mod layers;
 mod model;
+mod numpy;
 mod object_graph;
 mod op_facts;
 mod proto;
