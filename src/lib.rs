@@ -38,7 +38,12 @@
 //!
 //! # Features
 //!
-//! `cli` builds the command line tool `savedmodel`. The library is the same with and without.
+//! | feature | adds |
+//! |---|---|
+//! | `npz` | several arrays of numpy in a file: `numpy::NpzReader`, `numpy::NpzWriter` |
+//! | `cli` | the command line tool `savedmodel`, with both |
+//!
+//! None is on by default, and what is there without them is the same with them.
 
 pub mod bundle;
 mod error;
@@ -54,6 +59,8 @@ pub mod table;
 mod tensor;
 pub mod text;
 pub mod wire;
+#[cfg(feature = "npz")]
+mod zip;
 
 pub use bundle::{BundleEntry, BundleReader, BundleWriter};
 pub use error::{Error, ErrorKind, Result};

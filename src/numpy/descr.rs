@@ -164,10 +164,20 @@ pub(super) fn written(dtype: DType) -> Option<String> {
 }
 
 /// Says whether numpy has the type from `ml_dtypes` alone, and so writes it without its name.
-pub(super) fn is_void(dtype: DType) -> bool {
+fn is_void(dtype: DType) -> bool {
     match dtype {
         DType::HALF | DType::FLOAT | DType::DOUBLE => false,
         _ => dtype.is_floating() || dtype.is_sub_byte(),
+    }
+}
+
+/// Refuses a dtype that numpy names.
+pub(super) fn check_void(dtype: DType) -> Result<()> {
+    match is_void(dtype) {
+        true => Ok(()),
+        false => Err(Error::invalid_argument(format!(
+            "numpy writes {dtype} under its own name, not as `V`"
+        ))),
     }
 }
 

@@ -43,9 +43,17 @@ mod descr;
 mod header;
 mod layout;
 mod literal;
+#[cfg(feature = "npz")]
+mod npz_reader;
+#[cfg(feature = "npz")]
+mod npz_writer;
 mod object_array;
 mod reader;
 mod writer;
 
+#[cfg(feature = "npz")]
+pub use npz_reader::{ArrayInfo, NpzReader};
+#[cfg(feature = "npz")]
+pub use npz_writer::NpzWriter;
 pub use reader::NpyReader;
 pub use writer::{StringForm, supports, write_npy};

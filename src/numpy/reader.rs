@@ -1,10 +1,10 @@
 use std::fmt;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use prost::bytes::Bytes;
 
-use super::descr::{ByteOrder, Descr, is_void};
+use super::descr::{ByteOrder, Descr, check_void};
 use super::header::{self, Header, LONGEST_PREAMBLE};
 use super::layout;
 use crate::error::{Error, ErrorKind, Result};
@@ -44,6 +44,8 @@ pub struct NpyReader {
     /// Where the elements begin.
     start: u64,
     void_dtype: Option<DType>,
+    /// How messages call the file.
+    path: Option<PathBuf>,
 }
 
 impl NpyReader {
@@ -57,7 +59,9 @@ impl NpyReader {
         let in_file = |error: Error| error.in_file(path);
         let (store, name) = LocalStore::of_file(path)?;
         let blob = store.open(name).map_err(|error| in_file(error.into()))?;
-        NpyReader::new(blob).map_err(in_file)
+        let mut array = NpyReader::new(blob).map_err(in_file)?;
+        array.path = Some(path.to_owned());
+        Ok(array)
     }
 
     /// Reads the header of an array that begins with a blob's first byte.
@@ -73,21 +77,14 @@ impl NpyReader {
         let start = end as u64;
         let header = Header::parse(&blob.read(text as u64, start - text as u64)?)
             .map_err(|error| error.shifted(text as u64))?;
-        let left = blob.len() - start;
-        match header.payload_len().map_err(|error| error.at(0))? {
-            Some(length) if length > left => Err(Error::malformed(format!(
-                "an array `{}` of shape {} has {length} bytes, and {left} are left in the file",
-                header.descr_text, header.shape
-            ))
-            .at(start)
-            .remedy("the file is cut short: copy it again from its source")),
-            _ => Ok(NpyReader {
-                blob,
-                header,
-                start,
-                void_dtype: None,
-            }),
-        }
+        check_payload(&header, start, blob.len())?;
+        Ok(NpyReader {
+            blob,
+            header,
+            start,
+            void_dtype: None,
+            path: None,
+        })
     }
 
     /// Reads an array from where a stream stands, and no byte more, into memory. The memory grows
@@ -98,25 +95,31 @@ impl NpyReader {
     /// As for [`new`](Self::new), and `Io` as the stream has it. Arrays of Python objects, whose
     /// length is not known, are read to the end of the header.
     pub fn from_stream(mut stream: impl Read) -> Result<Self> {
-        let mut bytes = Vec::new();
-        let mut read_to = |bytes: &mut Vec<u8>, length: u64| -> io::Result<()> {
-            let missing = length - bytes.len() as u64;
-            stream.by_ref().take(missing).read_to_end(bytes).map(|_| ())
-        };
-        // The shortest preamble first: the stream may go on with something else.
-        read_to(&mut bytes, 10)?;
-        if bytes.get(6).is_some_and(|major| *major > 1) {
-            read_to(&mut bytes, LONGEST_PREAMBLE as u64)?;
+        let (mut bytes, header, start) = read_header(&mut stream)?;
+        if let Some(length) = header.payload_len().map_err(|error| error.at(0))? {
+            stream.take(length).read_to_end(&mut bytes)?;
         }
-        let (text, end) = header::text_range(&bytes)?;
-        read_to(&mut bytes, end as u64)?;
-        let header = bytes.get(text..end).unwrap_or_default();
-        if let Ok(Some(length)) = Header::parse(header).and_then(|header| header.payload_len())
-            && let Some(length) = length.checked_add(end as u64)
-        {
-            read_to(&mut bytes, length)?;
-        }
-        NpyReader::new(Blob::from_bytes(bytes))
+        check_payload(&header, start, bytes.len() as u64)?;
+        Ok(NpyReader {
+            blob: Blob::from_bytes(bytes),
+            header,
+            start,
+            void_dtype: None,
+            path: None,
+        })
+    }
+
+    /// Reads no more than the header; there are no elements.
+    #[cfg(feature = "npz")]
+    pub(super) fn header_of_stream(mut stream: impl Read) -> Result<Self> {
+        let (bytes, header, start) = read_header(&mut stream)?;
+        Ok(NpyReader {
+            blob: Blob::from_bytes(bytes),
+            header,
+            start,
+            void_dtype: None,
+            path: None,
+        })
     }
 
     /// Says of which dtype elements of type `V` are. They are those that numpy has from `ml_dtypes`,
@@ -127,11 +130,7 @@ impl NpyReader {
     ///
     /// `InvalidArgument` if the dtype is none of these, or the elements are of another size.
     pub fn with_void_dtype(mut self, dtype: DType) -> Result<Self> {
-        if !is_void(dtype) {
-            return Err(Error::invalid_argument(format!(
-                "numpy writes {dtype} under its own name, not as `V`"
-            )));
-        }
+        check_void(dtype)?;
         if let Descr::Void { width } = self.header.descr {
             if dtype.size() != Some(width) {
                 return Err(Error::invalid_argument(format!(
@@ -142,6 +141,19 @@ impl NpyReader {
             self.void_dtype = Some(dtype);
         }
         Ok(self)
+    }
+
+    /// Says whether the elements are of type `V` and of the size of that dtype.
+    #[cfg(feature = "npz")]
+    pub(super) fn can_be(&self, dtype: DType) -> bool {
+        matches!(self.header.descr, Descr::Void { width } if dtype.size() == Some(width))
+    }
+
+    /// Returns the array with a dtype that [it can be](Self::can_be).
+    #[cfg(feature = "npz")]
+    pub(super) fn named(mut self, dtype: DType) -> Self {
+        self.void_dtype = Some(dtype);
+        self
     }
 
     /// Returns the type of the elements as the file has it: `<f4`.
@@ -178,6 +190,13 @@ impl NpyReader {
     /// [nobody said](Self::with_void_dtype) which it is; `Malformed` for truth values other than 0
     /// and 1 and for texts that are no Unicode; `Io` if reading fails.
     pub fn tensor(&self) -> Result<Tensor> {
+        self.read().map_err(|error| match &self.path {
+            Some(path) => error.in_file(path),
+            None => error,
+        })
+    }
+
+    fn read(&self) -> Result<Tensor> {
         if let Some(error) = self.refusal() {
             return Err(error.at(0));
         }
@@ -252,6 +271,51 @@ impl NpyReader {
             _ => error,
         })
     }
+}
+
+/// Reads everything before the elements; returns it, what it says, and its length.
+fn read_header(stream: &mut impl Read) -> Result<(Vec<u8>, Header, u64)> {
+    let mut bytes = Vec::new();
+    let mut read_to = |bytes: &mut Vec<u8>, length: usize| {
+        let missing = length.saturating_sub(bytes.len()) as u64;
+        stream.take(missing).read_to_end(bytes).map(|_| ())
+    };
+    // The shortest kind first: the stream may go on with something else.
+    read_to(&mut bytes, LONGEST_PREAMBLE - 2)?;
+    if bytes.get(6).is_some_and(|major| *major > 1) {
+        read_to(&mut bytes, LONGEST_PREAMBLE)?;
+    }
+    let (text, end) = header::text_range(&bytes)?;
+    read_to(&mut bytes, end)?;
+    let Some(header) = bytes.get(text..end) else {
+        return Err(cut(
+            "the file ends in the array's header".to_owned(),
+            text as u64,
+        ));
+    };
+    let header = Header::parse(header).map_err(|error| error.shifted(text as u64))?;
+    Ok((bytes, header, end as u64))
+}
+
+/// Proves that the elements lie within so many bytes, if their length is known.
+fn check_payload(header: &Header, start: u64, len: u64) -> Result<()> {
+    let left = len.saturating_sub(start);
+    match header.payload_len().map_err(|error| error.at(0))? {
+        Some(length) if length > left => Err(cut(
+            format!(
+                "an array `{}` of shape {} has {length} bytes, and {left} are left in the file",
+                header.descr_text, header.shape
+            ),
+            start,
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn cut(what: String, offset: u64) -> Error {
+    Error::malformed(what)
+        .at(offset)
+        .remedy("the file is cut short: copy it again from its source")
 }
 
 /// Cuts fixed-width strings apart.

@@ -1,8 +1,10 @@
 """Passes arrays between numpy and files that this crate wrote.
 
-  python numpy_arrays.py make OUT     writes files of every kind with numpy; cases.json says what is in them
+  python numpy_arrays.py make OUT     writes files of every kind with numpy, and cases.npz with all of them, compressed;
+                                      cases.json says what is in them
   python numpy_arrays.py again DIR    reads each DIR/NAME.npy of ours with numpy and saves it as DIR/NAME.again.npy
-  python numpy_arrays.py archive FILE.npz OUT    reads an archive with numpy and saves each member as OUT/N.npy, N by name
+  python numpy_arrays.py archive FILE.npz OUT    reads an archive with numpy, which must be sound, and saves the array that
+                                                 is Nth by name as OUT/N.npy; prints the names as JSON
 
 In cases.json a case has the dtype of TensorFlow, the shape, and the elements in row-major order: little-endian bytes, or
 one hexadecimal string each. `void` says that the file does not name the dtype, `refused` that it is none of TensorFlow's.
@@ -11,6 +13,7 @@ one hexadecimal string each. `void` says that the file does not name the dtype, 
 import json
 import os
 import sys
+import zipfile
 
 import ml_dtypes
 import numpy as np
@@ -74,6 +77,15 @@ def make(out):
         case(name, array, refused=True)
     with open(os.path.join(out, "cases.json"), "w", encoding="utf-8") as file:
         json.dump(cases, file, indent=1)
+        file.write("\n")
+    with zipfile.ZipFile(os.path.join(out, "cases.npz"), "w") as archive:
+        archive.writestr(zipfile.ZipInfo("README"), "what is no array is not listed")
+        for case in cases:
+            with open(os.path.join(out, case["name"] + ".npy"), "rb") as file:
+                archive.writestr(zipfile.ZipInfo(case["name"] + ".npy"), file.read(), zipfile.ZIP_DEFLATED)
+    arrays = {"größe/é": np.arange(6, dtype=">i4"), "zeros": np.zeros((300, 1000), "f4"), "none": np.zeros((0,))}
+    np.savez(os.path.join(out, "stored.npz"), **arrays)
+    np.savez_compressed(os.path.join(out, "compressed.npz"), **arrays)
 
 
 def again(directory):
@@ -89,6 +101,8 @@ def again(directory):
 
 
 def archive(path, out):
+    with zipfile.ZipFile(path) as members:
+        assert members.testzip() is None
     with np.load(path) as members:
         for number, name in enumerate(sorted(members.files)):
             np.save(os.path.join(out, "%d.npy" % number), members[name])

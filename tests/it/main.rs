@@ -13,12 +13,16 @@ mod hostile_models;
 mod interop;
 mod layers;
 mod model;
+#[cfg(feature = "npz")]
+mod npz;
 mod numpy;
 mod object_graph;
 mod op_facts;
 mod proto;
 mod records;
 mod tensor_protos;
+#[cfg(any(feature = "npz", feature = "safetensors"))]
+mod tensor_sets;
 mod tensorflow;
 mod text;
 mod vectors;

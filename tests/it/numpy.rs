@@ -15,7 +15,7 @@ fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli-goldens/goldens/_outdir")
 }
 
-fn write(path: &Path, tensor: &Tensor, strings: StringForm) {
+pub(crate) fn write(path: &Path, tensor: &Tensor, strings: StringForm) {
     let mut file = fs::File::create(path).unwrap();
     write_npy(&mut file, tensor, strings).unwrap();
 }
@@ -104,6 +104,8 @@ fn interop_arrays_of_numpy_are_read() {
     let directory = scratch("numpy_arrays");
     if crate::tensorflow::run("numpy_arrays.py", &[Path::new("make"), &directory]).is_some() {
         assert_eq!(check_cases(&directory), 98);
+        #[cfg(feature = "npz")]
+        crate::npz::check_made(&directory);
     }
 }
 
