@@ -52,8 +52,12 @@ pub mod model;
 pub mod numpy;
 pub mod object_graph;
 pub mod op;
+#[cfg(feature = "safetensors")]
+mod output;
 pub mod proto;
 pub mod record;
+#[cfg(feature = "safetensors")]
+pub mod safetensors;
 pub mod store;
 pub mod table;
 mod tensor;

@@ -20,6 +20,8 @@ mod object_graph;
 mod op_facts;
 mod proto;
 mod records;
+#[cfg(feature = "safetensors")]
+mod safetensors;
 mod tensor_protos;
 #[cfg(any(feature = "npz", feature = "safetensors"))]
 mod tensor_sets;
