@@ -24,7 +24,9 @@
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | objects, their names, functions | [`object_graph`] |
 //! | where bytes come from | [`store`] |
+//! | tensors from one format to another | [`exchange`] |
 //! | arrays of numpy | [`numpy`] |
+//! | the safetensors format | `safetensors` |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
 //! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
@@ -41,6 +43,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `npz` | several arrays of numpy in a file: `numpy::NpzReader`, `numpy::NpzWriter` |
+//! | `safetensors` | the module of that name, and [`exchange`] with that format |
 //! | `cli` | the command line tool `savedmodel`, with both |
 //!
 //! None is on by default, and what is there without them is the same with them.
@@ -48,11 +51,12 @@
 pub mod bundle;
 mod error;
 pub mod example;
+pub mod exchange;
 pub mod model;
 pub mod numpy;
 pub mod object_graph;
 pub mod op;
-#[cfg(feature = "safetensors")]
+#[cfg(any(feature = "npz", feature = "safetensors"))]
 mod output;
 pub mod proto;
 pub mod record;
@@ -94,4 +98,6 @@ const _: () = {
     shared::<object_graph::CheckpointGraph>();
     shared::<table::Reader>();
     shared::<store::Blob>();
+    shared::<numpy::NpyReader>();
+    shared::<Box<dyn exchange::TensorSource>>();
 };

@@ -55,5 +55,7 @@ mod writer;
 pub use npz_reader::{ArrayInfo, NpzReader};
 #[cfg(feature = "npz")]
 pub use npz_writer::NpzWriter;
+#[cfg(feature = "npz")]
+pub(crate) use npz_writer::check_array_name;
 pub use reader::NpyReader;
 pub use writer::{StringForm, supports, write_npy};

@@ -5,7 +5,7 @@ use super::npz_reader::SUFFIX;
 use super::writer::{StringForm, write_npy};
 use crate::error::Result;
 use crate::tensor::Tensor;
-use crate::zip::ArchiveWriter;
+use crate::zip::{self, ArchiveWriter};
 
 /// Writes a `.npz` file: arrays in a zip archive, not compressed, as `np.savez` does.
 ///
@@ -58,7 +58,7 @@ impl<W: Write> NpzWriter<W> {
     /// what [`write_npy`] answers: nothing was written then. `Io` is what the target says; the
     /// archive cannot go on after it.
     pub fn add(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
-        let member = format!("{name}{SUFFIX}");
+        let member = member_name(name);
         let strings = self.strings;
         self.archive
             .add(&member, |mut target| {
@@ -75,6 +75,15 @@ impl<W: Write> NpzWriter<W> {
     pub fn finish(self) -> Result<W> {
         Ok(self.archive.finish()?)
     }
+}
+
+/// Refuses a name that [`NpzWriter::add`] would.
+pub(crate) fn check_array_name(name: &str) -> Result<()> {
+    zip::check_name(&member_name(name)).map_err(|error| error.for_key(name.as_bytes()))
+}
+
+fn member_name(name: &str) -> String {
+    format!("{name}{SUFFIX}")
 }
 
 impl<W> fmt::Debug for NpzWriter<W> {

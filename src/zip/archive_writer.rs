@@ -196,8 +196,8 @@ fn put_16<const N: usize>(record: &mut Vec<u8>, numbers: [u16; N]) {
     }
 }
 
-/// A name that everybody unpacks to the directory he chose, and Python reads as it is.
-fn check_name(name: &str) -> Result<()> {
+/// Refuses a name unless everybody unpacks it to the directory he chose, and Python reads it as it is.
+pub(crate) fn check_name(name: &str) -> Result<()> {
     let leaves = name.split('/').any(|part| matches!(part, "" | "." | ".."));
     if leaves || name.contains(['\0', '\\']) || u16::try_from(name.len()).is_err() {
         return Err(Error::invalid_argument(

@@ -16,7 +16,7 @@ mod archive_writer;
 mod member;
 
 pub(crate) use archive::{Archive, Entry};
-pub(crate) use archive_writer::ArchiveWriter;
+pub(crate) use archive_writer::{ArchiveWriter, check_name};
 pub(crate) use member::Member;
 
 const LOCAL_HEADER: u32 = 0x0403_4b50;

@@ -1,10 +1,12 @@
 //! Integration tests.
 
 mod answers;
+mod casts;
 #[cfg(feature = "cli")]
 mod cli;
 mod corrupt;
 mod examples;
+mod exchange;
 mod fixtures;
 mod forge;
 #[cfg(feature = "cli")]
@@ -23,7 +25,6 @@ mod records;
 #[cfg(feature = "safetensors")]
 mod safetensors;
 mod tensor_protos;
-#[cfg(any(feature = "npz", feature = "safetensors"))]
 mod tensor_sets;
 mod tensorflow;
 mod text;
