@@ -61,9 +61,17 @@ pub(super) fn text_range(start: &[u8]) -> Result<(usize, usize)> {
 impl Header {
     /// Reads the header's text. Offsets in errors count from its start.
     pub(super) fn parse(text: &[u8]) -> Result<Header> {
-        // Latin-1 in the earlier versions: in either, what is not ASCII can only be the name of a
-        // structure's field, of which we read none.
-        let Literal::Dict(parts) = Literal::parse(&String::from_utf8_lossy(text))? else {
+        // Latin-1 in the earlier versions, UTF-8 in the last: in either, what is not ASCII can only
+        // be in the name of a structure's field, of which we read none. Bytes stay where they are.
+        let ascii = |byte: &u8| {
+            if byte.is_ascii() {
+                char::from(*byte)
+            } else {
+                '?'
+            }
+        };
+        let text: String = text.iter().map(ascii).collect();
+        let Literal::Dict(parts) = Literal::parse(&text)? else {
             return Err(Error::malformed("the array's header is no dict").at(0));
         };
         let part = |name: &str| {
@@ -197,6 +205,15 @@ mod tests {
             let error = text_range(start).unwrap_err().to_string();
             assert!(error.starts_with(message), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_not_ascii_moves_no_offset() {
+        let text = b"{'descr': [('\xff\xfe', '<f4')], 'fortran_order': False, 'shape': (1,)}";
+        let header = Header::parse(text).unwrap();
+        assert_eq!(header.descr_text, "[('??', '<f4')]");
+        let error = Header::parse(b"{'\xff\xff\xff\xff': !}").unwrap_err();
+        assert_eq!(error.offset(), Some(9));
     }
 
     #[test]

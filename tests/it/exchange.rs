@@ -1,12 +1,18 @@
 //! Tensors from one format to another and back.
 
 use std::cell::RefCell;
+#[cfg(any(feature = "npz", feature = "safetensors"))]
 use std::collections::BTreeMap;
 use std::fs;
+#[cfg(any(feature = "npz", feature = "safetensors"))]
 use std::path::Path;
 
-use savedmodel::bundle::{Existing, Key};
-use savedmodel::exchange::{Conversion, Converted, Format, TensorSource, open_source};
+use savedmodel::bundle::Existing;
+#[cfg(any(feature = "npz", feature = "safetensors"))]
+use savedmodel::bundle::Key;
+#[cfg(any(feature = "npz", feature = "safetensors"))]
+use savedmodel::exchange::TensorSource;
+use savedmodel::exchange::{Conversion, Converted, Format, open_source};
 #[cfg(feature = "npz")]
 use savedmodel::numpy::{NpzReader, StringForm};
 #[cfg(feature = "safetensors")]
@@ -16,6 +22,7 @@ use savedmodel::{BundleReader, BundleWriter, DType, ErrorKind, Tensor};
 use crate::fixtures::fixtures;
 use crate::records::scratch;
 
+#[cfg(any(feature = "npz", feature = "safetensors"))]
 /// Bundles of every dtype, in pieces, in several shards, of models and of checkpoints.
 const BUNDLES: [&str; 8] = [
     "all_dtypes",
@@ -28,6 +35,7 @@ const BUNDLES: [&str; 8] = [
     "ckpt_manager",
 ];
 
+#[cfg(any(feature = "npz", feature = "safetensors"))]
 /// The tensors of a bundle that a format can hold.
 fn tensors(bundle: &BundleReader, format: Format) -> BTreeMap<Key, Tensor> {
     let tensors = bundle.read_all().unwrap();
@@ -41,6 +49,7 @@ fn tensors(bundle: &BundleReader, format: Format) -> BTreeMap<Key, Tensor> {
         .collect()
 }
 
+#[cfg(any(feature = "npz", feature = "safetensors"))]
 /// Converts those tensors back from a source to a bundle, which must then have the same.
 fn check_back(source: &dyn TensorSource, tensors: &BTreeMap<Key, Tensor>, prefix: &Path) {
     let mut conversion = Conversion::new(source).unwrap();

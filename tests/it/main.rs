@@ -25,6 +25,10 @@ mod records;
 #[cfg(feature = "safetensors")]
 mod safetensors;
 mod tensor_protos;
+#[cfg_attr(
+    not(all(feature = "npz", feature = "safetensors")),
+    allow(dead_code, reason = "tests of formats that are left out use the rest")
+)]
 mod tensor_sets;
 mod tensorflow;
 mod text;
