@@ -43,8 +43,10 @@ const MAX_NAMED: usize = 5;
 pub struct Conversion<'s> {
     source: &'s dyn TensorSource,
     tensors: Vec<Converted>,
-    on_progress: Option<Box<dyn FnMut(Progress<'_>) + 's>>,
+    on_progress: Option<Report<'s>>,
 }
+
+type Report<'s> = Box<dyn FnMut(Progress<'_>) + 's>;
 
 /// One tensor of a conversion.
 #[derive(Clone, Debug)]
@@ -328,7 +330,7 @@ impl<'s> Conversion<'s> {
 struct Steps<'c, 's> {
     source: &'s dyn TensorSource,
     tensors: &'c [Converted],
-    on_progress: &'c mut Option<Box<dyn FnMut(Progress<'_>) + 's>>,
+    on_progress: &'c mut Option<Report<'s>>,
     /// The tensor that is being written.
     last: Option<usize>,
     done: u64,

@@ -22,7 +22,7 @@ pub(super) fn write(target: &mut impl Write, elements: &Strings, shape: &Shape) 
     pickle.object_dtype();
     pickle.frame.push(0x89); // NEWFALSE: not in Fortran order
     pickle.list(elements)?;
-    pickle.push_memoized(&[b't']); // TUPLE from the mark
+    pickle.push_memoized(b"t"); // TUPLE from the mark
     pickle.frame.extend(b"b."); // BUILD, STOP
     pickle.end_frame()
 }

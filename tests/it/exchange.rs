@@ -235,7 +235,7 @@ fn tensors_are_chosen_renamed_and_cast() {
     let directory = scratch("exchange_cast");
     let source = directory.join("from/b");
     let mut bundle = BundleWriter::create(&source).unwrap();
-    let values = [1.0f32, 1.003_906_25, -3e38, f32::NAN];
+    let values = [1.0f32, 1.0 + 1.0 / 256.0, -3e38, f32::NAN];
     bundle
         .add("layer/kernel", &Tensor::from_slice([4], &values).unwrap())
         .unwrap();
