@@ -299,10 +299,9 @@ impl<'s> Conversion<'s> {
 
     fn for_each(&mut self, mut write: impl FnMut(&Key, Tensor) -> Result<()>) -> Result<()> {
         let mut steps = self.steps();
-        for number in 0..steps.tensors.len() {
+        for (number, wanted) in steps.tensors.iter().enumerate() {
             let tensor = steps.tensor(number)?;
-            let key = &steps.tensors[number].key;
-            write(key, tensor).map_err(|error| error.for_key(key))?;
+            write(&wanted.key, tensor).map_err(|error| error.for_key(&wanted.key))?;
         }
         steps.end();
         Ok(())
