@@ -3,8 +3,10 @@
 
 import glob
 import hashlib
+import io
 import json
 import os
+import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.join(HERE, os.pardir, "tests")
@@ -110,6 +112,31 @@ def put_checkpoint(shard):
             put("object_graph", len(data).to_bytes(3, "little") + data + data)
 
 
+def put_arrays(target, path):
+    """A file of arrays, those of an archive by themselves and in archives of their own as well."""
+    data = read(path)
+    if target == "safetensors":
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + length])
+        put(target, b"\0" + data)
+        put(target, b"\1" + data[8:])
+        put(target, b"\2" + json.dumps({"weight_map": dict.fromkeys(header, "a.safetensors")}).encode())
+        return
+    if not path.endswith(".npz"):
+        put(target, b"\0" + data)
+        put(target, b"\2" + data)
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for number, (name, member) in enumerate(sorted(members.items())):
+        put(target, b"\2" + member)
+        for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            one = io.BytesIO()
+            with zipfile.ZipFile(one, "w") as archive:
+                archive.writestr(zipfile.ZipInfo(name), member, method)
+            put(target, bytes([3 - 2 * (number % 2)]) + one.getvalue())
+
+
 def main():
     pattern = os.path.join(TESTS, "**", "*.index")
     for path in sorted(glob.glob(pattern, recursive=True)):
@@ -163,6 +190,9 @@ def main():
     for path in sorted(glob.glob(os.path.join(TESTS, "**", "*.tfrecord*"), recursive=True)):
         for mode in (0, 1, 3):
             put("record", bytes([mode]) + read(path))
+    for name, target in (("*.npy", "numpy"), ("*.npz", "numpy"), ("*.safetensors", "safetensors")):
+        for path in sorted(glob.glob(os.path.join(TESTS, "**", name), recursive=True)):
+            put_arrays(target, path)
     example = bytes.fromhex("0a0f0a0d0a01781208120612040000803f")
     for data in (b"", b"x" * 40, example):
         record = len(data).to_bytes(8, "little") + bytes(4) + data + bytes(4)

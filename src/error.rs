@@ -270,6 +270,11 @@ impl std::error::Error for Error {
 
 impl From<io::Error> for Error {
     fn from(source: io::Error) -> Self {
+        // One of ours may come through a reader.
+        let source = match source.downcast::<Error>() {
+            Ok(error) => return error,
+            Err(source) => source,
+        };
         Error::new(match source.kind() {
             io::ErrorKind::NotFound => ErrorKind::NotFound {
                 what: "file".to_owned(),

@@ -27,6 +27,9 @@
 //! | where bytes come from | [`store`] |
 //! | models of one's own, built and written | [`builder`] |
 //! | graphs, built node by node | [`graph`] |
+//! | tensors from one format to another | [`exchange`] |
+//! | arrays of numpy | [`numpy`] |
+//! | the safetensors format | `safetensors` |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
 //! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
@@ -40,24 +43,38 @@
 //!
 //! # Features
 //!
-//! `cli` builds the command line tool `savedmodel`. The library is the same with and without.
+//! | feature | adds |
+//! |---|---|
+//! | `npz` | several arrays of numpy in a file: `numpy::NpzReader`, `numpy::NpzWriter` |
+//! | `safetensors` | the module of that name, and [`exchange`] with that format |
+//! | `cli` | the command line tool `savedmodel`, with both |
+//!
+//! None is on by default, and what is there without them is the same with them.
 
 pub mod builder;
 pub mod bundle;
 mod error;
 pub mod example;
+pub mod exchange;
 pub mod fingerprint;
 pub mod graph;
 pub mod model;
+pub mod numpy;
 pub mod object_graph;
 pub mod op;
+#[cfg(any(feature = "npz", feature = "safetensors"))]
+mod output;
 pub mod proto;
 pub mod record;
+#[cfg(feature = "safetensors")]
+pub mod safetensors;
 pub mod store;
 pub mod table;
 mod tensor;
 pub mod text;
 pub mod wire;
+#[cfg(feature = "npz")]
+mod zip;
 
 pub use bundle::{BundleEntry, BundleReader, BundleWriter};
 pub use error::{Error, ErrorKind, Result};
@@ -89,4 +106,6 @@ const _: () = {
     shared::<object_graph::ObjectTree>();
     shared::<table::Reader>();
     shared::<store::Blob>();
+    shared::<numpy::NpyReader>();
+    shared::<Box<dyn exchange::TensorSource>>();
 };

@@ -104,6 +104,29 @@ impl Blob {
         }
     }
 
+    /// Returns `len` bytes from `offset` on as a blob of their own; nothing is read.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` if the range leaves the blob.
+    #[cfg(feature = "npz")]
+    pub(crate) fn part(&self, offset: u64, len: u64) -> Result<Blob> {
+        let end = self.check(offset, len)?;
+        let shifted = |ranged: &Arc<Ranged>| {
+            let ranged = ranged.clone();
+            move |at, out: &mut [u8]| (ranged.read)(offset + at, out)
+        };
+        Ok(match &self.0 {
+            // Within a slice, so within `usize`.
+            Source::Bytes(bytes) => Blob::from_bytes(bytes.slice(offset as usize..end as usize)),
+            Source::Mapped(bytes, ranged) => {
+                let bytes = bytes.slice(offset as usize..end as usize);
+                Blob::mapped(bytes, shifted(ranged))
+            }
+            Source::Ranged(ranged) => Blob::ranged(len, shifted(ranged)),
+        })
+    }
+
     /// Fills `out` with the bytes from `offset` on.
     ///
     /// # Errors
@@ -180,6 +203,30 @@ mod tests {
                 assert_eq!(error.offset(), Some(offset));
             }
             assert!(blob.read_into(99, &mut out).is_err());
+        }
+    }
+
+    #[cfg(feature = "npz")]
+    #[test]
+    fn a_part_is_a_blob_of_its_own() {
+        let bytes: Vec<u8> = (0..100).collect();
+        let copy = bytes.clone();
+        let read = move |offset: u64, out: &mut [u8]| {
+            out.copy_from_slice(&copy[offset as usize..][..out.len()]);
+            Ok(())
+        };
+        let mapped = Blob::mapped(bytes.clone().into(), read.clone());
+        for blob in [Blob::from_bytes(bytes), mapped, Blob::ranged(100, read)] {
+            let part = blob.part(10, 20).unwrap().part(5, 10).unwrap();
+            assert_eq!(
+                (part.len(), part.read(9, 1).unwrap()),
+                (10, vec![24].into())
+            );
+            let mut out = [0; 2];
+            part.read_into(0, &mut out).unwrap();
+            assert_eq!(out, [15, 16]);
+            assert!(part.read(9, 2).is_err());
+            assert!(blob.part(90, 11).is_err());
         }
     }
 

@@ -3,6 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Blob, Store, platform, refuse_name, stays_inside};
+use crate::error::{Error, Result};
 
 /// A file up to this size is read rather than mapped: a map costs two system calls and a page
 /// fault, and counts against the number of maps a process may have.
@@ -45,6 +46,24 @@ impl LocalStore {
     pub fn with_mapping(mut self, mapping: Mapping) -> Self {
         self.mapping = mapping;
         self
+    }
+
+    /// Makes a store of the directory that a file lies in; returns it with the file's name.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the path ends with no name in Unicode.
+    pub(crate) fn of_file(path: &Path) -> Result<(Self, &str)> {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            return Err(
+                Error::invalid_argument("the path ends with no name in Unicode").in_file(path),
+            );
+        };
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        Ok((LocalStore::new(directory), name))
     }
 
     /// Returns the directory.

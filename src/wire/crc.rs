@@ -32,6 +32,33 @@ pub(crate) fn combine(a: u32, b: u32, b_len: u64) -> u32 {
     crc_fast::checksum_combine(CrcAlgorithm::Crc32Iscsi, u64::from(a), u64::from(b), b_len) as u32
 }
 
+/// The other CRC-32, that of zip archives (polynomial 0x04c11db7), over bytes that come in pieces.
+#[cfg(feature = "npz")]
+#[derive(Clone, Debug)]
+pub(crate) struct Crc32(Digest);
+
+#[cfg(feature = "npz")]
+impl Crc32 {
+    pub(crate) fn new() -> Self {
+        Crc32(Digest::new(CrcAlgorithm::Crc32IsoHdlc))
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn value(&self) -> u32 {
+        self.0.finalize() as u32
+    }
+}
+
+#[cfg(feature = "npz")]
+impl Default for Crc32 {
+    fn default() -> Self {
+        Crc32::new()
+    }
+}
+
 const MASK_DELTA: u32 = 0xa282_ead8;
 
 /// Turns a checksum into the form in which TensorFlow stores it beside the bytes it covers.
@@ -49,6 +76,16 @@ pub(crate) fn unmask(masked: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "npz")]
+    #[test]
+    fn the_checksum_of_archives() {
+        let mut sum = Crc32::new();
+        assert_eq!(sum.value(), 0);
+        sum.update(b"1234");
+        sum.update(b"56789");
+        assert_eq!(sum.value(), 0xcbf4_3926);
+    }
 
     #[test]
     fn known_values() {

@@ -2,12 +2,14 @@
 
 mod answers;
 mod building;
+mod casts;
 #[cfg(unix)]
 mod checkpoint_states;
 #[cfg(feature = "cli")]
 mod cli;
 mod corrupt;
 mod examples;
+mod exchange;
 mod fingerprints;
 mod fixtures;
 mod forge;
@@ -18,6 +20,9 @@ mod interop;
 mod layers;
 mod merging;
 mod model;
+#[cfg(feature = "npz")]
+mod npz;
+mod numpy;
 mod object_graph;
 mod object_trees;
 mod op_facts;
@@ -26,10 +31,17 @@ mod proto;
 mod random;
 mod records;
 mod replacing;
+#[cfg(feature = "safetensors")]
+mod safetensors;
 mod salvage;
 mod scratch;
 mod streaming;
 mod tensor_protos;
+#[cfg_attr(
+    not(all(feature = "npz", feature = "safetensors")),
+    allow(dead_code, reason = "tests of formats that are left out use the rest")
+)]
+mod tensor_sets;
 mod tensorflow;
 mod text;
 mod vectors;
