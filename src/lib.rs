@@ -23,6 +23,7 @@
 //! | variables and checkpoints | [`BundleReader`], [`BundleWriter`], [`bundle`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | objects, their names, functions | [`object_graph`] |
+//! | what is in a model, summed up | [`inspect`] |
 //! | where bytes come from | [`store`] |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
@@ -37,11 +38,13 @@
 //!
 //! # Features
 //!
-//! `cli` builds the command line tool `savedmodel`. The library is the same with and without.
+//! `serde` lets the reports of [`inspect`] be serialized. `cli` builds the command line tool
+//! `savedmodel`, and turns `serde` on.
 
 pub mod bundle;
 mod error;
 pub mod example;
+pub mod inspect;
 pub mod model;
 pub mod object_graph;
 pub mod op;

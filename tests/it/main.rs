@@ -4,6 +4,8 @@ mod answers;
 #[cfg(feature = "cli")]
 mod cli;
 mod corrupt;
+#[cfg(feature = "cli")]
+mod documents;
 mod examples;
 mod fixtures;
 mod forge;

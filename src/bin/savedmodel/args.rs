@@ -19,6 +19,9 @@ pub(crate) enum Command {
 
     /// Shows tag sets, signatures, ops and functions of a model
     Show(Show),
+
+    /// Prints the JSON Schema of what --json prints
+    Schema,
 }
 
 /// Shows tag sets, signatures, ops and functions of a model.
@@ -47,6 +50,10 @@ pub(crate) struct Show {
     /// The ops of the meta graph and of the functions it calls
     #[arg(long)]
     pub(crate) ops: bool,
+
+    /// Print JSON, of the schema savedmodel.show/1
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Lists, shows and verifies the tensors of a model or a checkpoint.

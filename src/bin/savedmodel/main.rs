@@ -56,6 +56,10 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Command::Variables(variables) => variables::run(variables, &mut out),
         Command::Show(show) => show::run(show, &mut out),
+        Command::Schema => out
+            .write_all(SCHEMA.as_bytes())
+            .map(|()| Outcome::Sound)
+            .map_err(Failure::from),
     };
     let result = result.and_then(|outcome| {
         out.flush()?;
@@ -78,6 +82,9 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Describes every document that `--json` prints, in JSON Schema.
+const SCHEMA: &str = include_str!("schema.json");
 
 /// Under this name the binary is TensorFlow's own tool.
 const STOCK_NAME: &str = "saved_model_cli";

@@ -4,6 +4,7 @@
 //! safe on a terminal, and tells what the stock tool cannot.
 
 mod concrete_functions;
+mod document;
 mod library;
 pub(crate) mod text;
 
@@ -42,6 +43,14 @@ impl Style {
 pub(crate) fn run(args: &args::Show, out: &mut impl Write) -> Result<Outcome, Failure> {
     const STYLE: Style = Style::Plain;
     let model = SavedModel::open(&args.path)?;
+    if args.json {
+        let meta_graphs = match &args.tag_set {
+            Some(tags) => vec![tagged(&model, tags)?],
+            None if args.signature.is_some() => vec![only_meta_graph(&model)?],
+            None => model.meta_graphs().collect::<Result<_>>()?,
+        };
+        return document::write(args, &model, &meta_graphs, out);
+    }
     if args.all {
         all(&model, STYLE, out)?;
         return Ok(Outcome::Sound);
@@ -51,7 +60,7 @@ pub(crate) fn run(args: &args::Show, out: &mut impl Write) -> Result<Outcome, Fa
         return Ok(Outcome::Sound);
     }
     let meta_graph = match &args.tag_set {
-        Some(tags) => model.meta_graph(tags.split(',').map(str::trim).filter(|t| !t.is_empty()))?,
+        Some(tags) => tagged(&model, tags)?,
         None => only_meta_graph(&model)?,
     };
     if args.ops {
@@ -65,6 +74,11 @@ pub(crate) fn run(args: &args::Show, out: &mut impl Write) -> Result<Outcome, Fa
         None => text::write_signature_keys(out, &meta_graph.signature_keys()?, STYLE)?,
     }
     Ok(Outcome::Sound)
+}
+
+/// Finds the meta graph of tags with commas between them.
+fn tagged<'m>(model: &'m SavedModel, tags: &str) -> Result<MetaGraph<'m>> {
+    model.meta_graph(tags.split(',').map(str::trim).filter(|t| !t.is_empty()))
 }
 
 fn only_meta_graph(model: &SavedModel) -> Result<MetaGraph<'_>, Failure> {
