@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the command line |
 //! | `failure` | what ends a command early, and its exit code |
+//! | `path` | from PATH to what is opened |
 //! | `variables` | `savedmodel variables` |
 //! | `table` | text in columns |
 //! | `element` | elements of tensors, as text and as JSON |
@@ -19,6 +20,7 @@ mod decimal;
 mod element;
 mod failure;
 mod json;
+mod path;
 mod python;
 mod show;
 mod stock;

@@ -16,6 +16,7 @@ use savedmodel::{MetaGraph, Result, SavedModel};
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
+use crate::path;
 use crate::text::Escaped;
 use concrete_functions::NotListed;
 use library::Library;
@@ -42,7 +43,7 @@ impl Style {
 /// `savedmodel show`.
 pub(crate) fn run(args: &args::Show, out: &mut impl Write) -> Result<Outcome, Failure> {
     const STYLE: Style = Style::Plain;
-    let model = SavedModel::open(&args.path)?;
+    let model = path::model(&args.path)?;
     if args.json {
         let meta_graphs = match &args.tag_set {
             Some(tags) => vec![tagged(&model, tags)?],

@@ -20,16 +20,17 @@ mod verification;
 
 use std::io::Write;
 
-use savedmodel::bundle::{Checksums, locate_bundle};
+use savedmodel::bundle::Checksums;
 use savedmodel::{BundleReader, Error, Result, Tensor};
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
+use crate::path;
 use selection::Selection;
 use variable::Variable;
 
 pub(crate) fn run(args: &args::Variables, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let prefix = locate_bundle(&args.path)?;
+    let prefix = path::bundle(&args.path)?;
     let mut options = BundleReader::options().checksums(match args.unverified {
         true => Checksums::Skip,
         false => Checksums::Verify,
