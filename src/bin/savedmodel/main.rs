@@ -12,6 +12,10 @@
 //! | `text` | text that is safe on a terminal |
 //! | `json` | JSON, written as it comes |
 //! | `show` | what a model holds, as the stock tool words it |
+//! | `meta_graphs` | which meta graphs are meant |
+//! | `ops`, `functions` | what a graph is made of |
+//! | `objects` | the objects of a model as a tree |
+//! | `signature` | one signature, and requests to try it |
 //! | `python` | values as Python shows them |
 //! | `stock` | the persona of TensorFlow's own tool |
 
@@ -19,10 +23,15 @@ mod args;
 mod decimal;
 mod element;
 mod failure;
+mod functions;
 mod json;
+mod meta_graphs;
+mod objects;
+mod ops;
 mod path;
 mod python;
 mod show;
+mod signature;
 mod stock;
 mod table;
 mod text;
@@ -58,6 +67,10 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Command::Variables(variables) => variables::run(variables, &mut out),
         Command::Show(show) => show::run(show, &mut out),
+        Command::Ops(args) => ops::run(args, &mut out),
+        Command::Objects(args) => objects::run(args, &mut out),
+        Command::Functions(args) => functions::run(args, &mut out),
+        Command::Signature(args) => signature::run(args, &mut out),
         Command::Schema => out
             .write_all(SCHEMA.as_bytes())
             .map(|()| Outcome::Sound)

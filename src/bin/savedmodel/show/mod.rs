@@ -78,11 +78,11 @@ pub(crate) fn run(args: &args::Show, out: &mut impl Write) -> Result<Outcome, Fa
 }
 
 /// Finds the meta graph of tags with commas between them.
-fn tagged<'m>(model: &'m SavedModel, tags: &str) -> Result<MetaGraph<'m>> {
+pub(crate) fn tagged<'m>(model: &'m SavedModel, tags: &str) -> Result<MetaGraph<'m>> {
     model.meta_graph(tags.split(',').map(str::trim).filter(|t| !t.is_empty()))
 }
 
-fn only_meta_graph(model: &SavedModel) -> Result<MetaGraph<'_>, Failure> {
+pub(crate) fn only_meta_graph(model: &SavedModel) -> Result<MetaGraph<'_>, Failure> {
     let mut meta_graphs = model.meta_graphs();
     match (meta_graphs.next(), meta_graphs.next()) {
         (Some(only), None) => Ok(only?),

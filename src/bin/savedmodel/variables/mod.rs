@@ -27,6 +27,7 @@ use crate::args;
 use crate::failure::{Failure, Outcome};
 use crate::path;
 use selection::Selection;
+pub(crate) use selection::matches;
 use variable::Variable;
 
 pub(crate) fn run(args: &args::Variables, out: &mut impl Write) -> Result<Outcome, Failure> {
