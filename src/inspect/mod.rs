@@ -18,17 +18,48 @@
 //!
 //! | part | holds |
 //! |---|---|
+//! | `absolute_path` | paths of another machine, told from other texts |
+//! | `bundle` | [`BundleReport`]: tensors in numbers |
+//! | `checkpoint` | [`CheckpointOverview`] |
+//! | `files` | [`FilesReport`]: sizes, and what a save left behind |
+//! | `graph_scan` | one walk over all nodes |
+//! | `look` | the look at one meta graph for what is odd |
+//! | `model` | [`ModelOverview`] |
 //! | `number` | [`Number`]: a float, also where JSON has none |
+//! | `oddity` | [`Oddity`]: what is not as it should be |
+//! | `parameters` | [`ParametersReport`], and what is stored twice |
+//! | `raw_node` | a node whose fields are found when they are asked for |
 //! | `signature` | [`SignatureReport`]: what can be run |
 //! | `structure` | [`Structure`]: the types of a function's arguments and results |
 //! | `type_text` | [`TypeText`]: `float32[?, 224, 224, 3]` |
+//! | `variable_flow` | which variables are restored and which are used |
+//! | `writer` | [`WriterReport`]: who wrote a model |
 
+mod absolute_path;
+mod bundle;
+mod checkpoint;
+mod files;
+mod graph_scan;
+mod look;
+mod model;
 mod number;
+mod oddity;
+mod parameters;
+mod raw_node;
 mod signature;
 mod structure;
 mod type_text;
+mod variable_flow;
+mod writer;
 
+pub use bundle::{BundleReport, DTypeReport, StoredTensor};
+pub use checkpoint::CheckpointOverview;
+pub use files::FilesReport;
+pub use model::{FingerprintReport, MetaGraphReport, ModelOverview};
 pub use number::Number;
+pub use oddity::{Oddity, OddityCode, Severity};
+pub use parameters::ParametersReport;
 pub use signature::{SignatureEncoding, SignatureReport, SignatureTensor};
 pub use structure::{NamedStructure, Structure};
 pub use type_text::TypeText;
+pub use writer::{Framework, WriterReport};

@@ -86,6 +86,7 @@ impl Documents {
 
 /// The command lines whose documents are checked, `PATH` for each fixture.
 const COMMANDS: &[&[&str]] = &[
+    &["PATH", "--json"],
     &["show", "PATH", "--json"],
     &["variables", "PATH", "--json"],
     &["variables", "PATH", "--json", "--stats", "--values"],

@@ -87,7 +87,7 @@ fn only_meta_graph(model: &SavedModel) -> Result<MetaGraph<'_>, Failure> {
     match (meta_graphs.next(), meta_graphs.next()) {
         (Some(only), None) => Ok(only?),
         _ => Err(Failure::Usage(
-            "the model has not exactly one meta graph: --tag-set says which is meant",
+            "the model has not exactly one meta graph: --tag-set says which is meant".into(),
         )),
     }
 }
