@@ -86,6 +86,15 @@ impl Documents {
 
 /// The command lines whose documents are checked, `PATH` for each fixture.
 const COMMANDS: &[&[&str]] = &[
+    &["PATH", "--json"],
+    &["functions", "PATH", "--json"],
+    &["objects", "PATH", "--json"],
+    &[
+        "objects", "PATH", "--json", "--filter", "*a*", "--depth", "2",
+    ],
+    &["ops", "PATH", "--json"],
+    &["ops", "PATH", "--json", "--where", "NoOp"],
+    &["signature", "PATH", "--json"],
     &["show", "PATH", "--json"],
     &["variables", "PATH", "--json"],
     &["variables", "PATH", "--json", "--stats", "--values"],

@@ -12,6 +12,8 @@ mod forge;
 #[cfg(feature = "cli")]
 mod goldens;
 mod hostile_models;
+#[cfg(feature = "cli")]
+mod inspection;
 mod interop;
 mod layers;
 mod model;

@@ -7,13 +7,28 @@ use savedmodel::TensorSlice;
 /// Looks into TensorFlow SavedModels and checkpoints; needs no TensorFlow.
 #[derive(Parser)]
 #[command(name = "savedmodel", version, after_help = EXIT_CODES)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) overview: Option<Overview>,
+}
+
+impl Arguments {
+    /// Returns the command, which is the overview if none is named.
+    pub(crate) fn into_command(self) -> Option<Command> {
+        self.command.or(self.overview.map(Command::Overview))
+    }
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Shows a model or a checkpoint at a glance; so does PATH without a command
+    Overview(Overview),
+
     /// Lists, shows and verifies the tensors of a model or a checkpoint
     Variables(Variables),
 
@@ -36,6 +51,20 @@ pub(crate) enum Command {
     Schema,
 }
 
+/// Shows a model or a checkpoint at a glance: who wrote it, what it offers, how large it is, and what
+/// is odd.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Overview {
+    /// A SavedModel's directory or its saved_model.pb, a directory with a directory for each version
+    /// (the highest is taken), or a checkpoint
+    pub(crate) path: PathBuf,
+
+    /// Print JSON, of the schema savedmodel.overview/1
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Shows tag sets, signatures, ops and functions of a model.
 ///
 /// The words are those of TensorFlow's saved_model_cli; without further options, the tag sets. Called
@@ -44,7 +73,8 @@ pub(crate) enum Command {
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Show {
-    /// The SavedModel's directory
+    /// The SavedModel's directory or its saved_model.pb, or a directory with a directory for each
+    /// version, of which the highest is taken
     pub(crate) path: PathBuf,
 
     /// Everything: signatures, ops and functions of all meta graphs, and what they parse in examples
@@ -172,7 +202,7 @@ pub(crate) struct Signature {
     #[arg(long, value_name = "NAME")]
     pub(crate) model_name: Option<String>,
 
-    /// Print JSON, of the schema savedmodel.signature/1
+    /// Print JSON, of the schema savedmodel.signature_sample/1
     #[arg(long, conflicts_with = "sample")]
     pub(crate) json: bool,
 }
@@ -194,8 +224,9 @@ pub(crate) enum Sample {
 #[derive(Args)]
 #[command(after_help = EXIT_CODES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct Variables {
-    /// A SavedModel's directory, a directory of checkpoints (its `checkpoint` file says which is
-    /// the latest), a prefix as in `ckpt-7`, or an index or data file
+    /// A SavedModel's directory or its saved_model.pb, a directory with a directory for each version
+    /// (the highest is taken), a directory of checkpoints (its `checkpoint` file says which is the
+    /// latest), a prefix as in `ckpt-7`, or an index or data file
     pub(crate) path: PathBuf,
 
     /// Only these tensors; `*` in a key stands for any text and `?` for any character

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | the command line |
 //! | `failure` | what ends a command early, and its exit code |
+//! | `overview` | a model or a checkpoint at a glance |
 //! | `path` | from PATH to what is opened |
 //! | `variables` | `savedmodel variables` |
 //! | `table` | text in columns |
@@ -28,6 +29,7 @@ mod json;
 mod meta_graphs;
 mod objects;
 mod ops;
+mod overview;
 mod path;
 mod python;
 mod show;
@@ -42,6 +44,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use args::{Arguments, Command};
 use failure::{Failure, Outcome};
@@ -58,19 +61,31 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
+            let word = std::env::args_os().nth(1).unwrap_or_default();
+            if error.kind() == ErrorKind::UnknownArgument
+                && let Err(failure) = path::check_command(word.as_ref())
+            {
+                complain(&failure.to_string());
+                return failure.exit_code();
+            }
             // Help, too, comes as an error; where it goes to may be closed.
             let _ = error.print();
             return ExitCode::from(error.exit_code() as u8);
         }
     };
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let result = match &arguments.command {
-        Command::Variables(variables) => variables::run(variables, &mut out),
-        Command::Show(show) => show::run(show, &mut out),
-        Command::Ops(args) => ops::run(args, &mut out),
-        Command::Objects(args) => objects::run(args, &mut out),
-        Command::Functions(args) => functions::run(args, &mut out),
-        Command::Signature(args) => signature::run(args, &mut out),
+    let Some(command) = arguments.into_command() else {
+        // Without any argument there was help instead.
+        return ExitCode::from(2);
+    };
+    let result = match command {
+        Command::Overview(overview) => overview::run(&overview, &mut out),
+        Command::Variables(variables) => variables::run(&variables, &mut out),
+        Command::Show(show) => show::run(&show, &mut out),
+        Command::Ops(args) => ops::run(&args, &mut out),
+        Command::Objects(args) => objects::run(&args, &mut out),
+        Command::Functions(args) => functions::run(&args, &mut out),
+        Command::Signature(args) => signature::run(&args, &mut out),
         Command::Schema => out
             .write_all(SCHEMA.as_bytes())
             .map(|()| Outcome::Sound)

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &args::Signature, out: &mut impl Write) -> Result<Outcom
             tags: meta_graph.tags()?.into_iter().map(str::to_owned).collect(),
             sample,
         };
-        json::document(out, "signature", 1, &document)?;
+        json::document(out, "signature_sample", 1, &document)?;
         return Ok(Outcome::Sound);
     }
     match args.sample {
@@ -62,19 +62,35 @@ struct Document {
 }
 
 fn default_key(meta_graph: MetaGraph<'_>) -> Result<String, Failure> {
-    let keys = meta_graph.signature_keys()?;
+    let mut keys = meta_graph.signature_keys()?;
+    // Signatures of that kind mark an op, and answer no requests.
+    keys.retain(|key| !key.starts_with("__saved_model_"));
     match &keys[..] {
         [only] => Ok(only.clone()),
         keys if keys.iter().any(|key| key == DEFAULT) => Ok(DEFAULT.to_owned()),
-        [] => Err(Failure::Usage("the meta graph has no signatures")),
-        _ => Err(Failure::Usage(
-            "none of the signatures is called serving_default: say which is meant; \
-             `savedmodel show --tag-set TAGS` lists them",
-        )),
+        [] => Err(Failure::Usage("the meta graph has no signatures".into())),
+        keys => {
+            let names = keys.iter().take(SHOWN_KEYS);
+            let names: Vec<&str> = names.map(String::as_str).collect();
+            let more = if keys.len() > names.len() {
+                ", …"
+            } else {
+                ""
+            };
+            Err(Failure::Usage(
+                format!(
+                    "none of the signatures is called {DEFAULT}: name one of {}{more}",
+                    names.join(", ")
+                )
+                .into(),
+            ))
+        }
     }
 }
 
 const DEFAULT: &str = "serving_default";
+/// So many signatures are named if none is meant.
+const SHOWN_KEYS: usize = 10;
 
 /// Returns the name of the model's directory; a version's is that of the directory it lies in.
 fn served_name(path: &Path) -> String {

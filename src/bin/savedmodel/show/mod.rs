@@ -87,7 +87,7 @@ pub(crate) fn only_meta_graph(model: &SavedModel) -> Result<MetaGraph<'_>, Failu
     match (meta_graphs.next(), meta_graphs.next()) {
         (Some(only), None) => Ok(only?),
         _ => Err(Failure::Usage(
-            "the model has not exactly one meta graph: --tag-set says which is meant",
+            "the model has not exactly one meta graph: --tag-set says which is meant".into(),
         )),
     }
 }

@@ -49,10 +49,12 @@ pub(crate) fn run(args: &args::Variables, out: &mut impl Write) -> Result<Outcom
     let selection = Selection::new(request.bundle, &args.keys)?;
     if let Some(slice) = &args.slice {
         let Some(variable) = selection.only() else {
-            return Err(Failure::Usage("--slice can be taken of one tensor only"));
+            return Err(Failure::Usage(
+                "--slice can be taken of one tensor only".into(),
+            ));
         };
         if !args.values && !args.stats {
-            return Err(Failure::Usage("--slice needs --values or --stats"));
+            return Err(Failure::Usage("--slice needs --values or --stats".into()));
         }
         if let Some(entry) = &variable.entry {
             slice.resolve(entry.shape())?;
