@@ -48,10 +48,11 @@ pub(super) fn spec_of<'s>(
         };
         match scope {
             None => graph.nodes().try_for_each(|node| visit(node?))?,
-            Some(scope) => match functions.get(scope) {
-                Some(function) => function.nodes().try_for_each(|node| visit(node?))?,
-                None => {}
-            },
+            Some(scope) => {
+                if let Some(function) = functions.get(scope) {
+                    function.nodes().try_for_each(|node| visit(node?))?;
+                }
+            }
         }
     }
     Ok(None)

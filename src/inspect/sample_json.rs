@@ -50,9 +50,8 @@ pub(super) fn examples_body(signature: &str, example: &Example, count: u64) -> S
 
 /// Writes an example as the REST interface takes it: an object of lists.
 pub(super) fn example_object(example: &Example) -> String {
-    let features = example.features().map(|(name, feature)| (name, feature));
     let mut out = String::from("{");
-    for (i, (name, feature)) in features.enumerate() {
+    for (i, (name, feature)) in example.features().enumerate() {
         out += if i == 0 { "" } else { ", " };
         let _ = write!(out, "{}: ", Text(name));
         write_feature(&mut out, feature);
@@ -64,8 +63,8 @@ pub(super) fn write_feature(out: &mut String, feature: &Feature) {
     let values: Vec<String> = match feature {
         Feature::Unset => Vec::new(),
         Feature::Bytes(values) => values.iter().map(|value| string(value, false)).collect(),
-        Feature::Float(values) => values.iter().map(|value| float(value)).collect(),
-        Feature::Int64(values) => values.iter().map(|value| value.to_string()).collect(),
+        Feature::Float(values) => values.iter().map(float).collect(),
+        Feature::Int64(values) => values.iter().map(i64::to_string).collect(),
     };
     *out += &match &values[..] {
         [value] => value.clone(),
@@ -193,7 +192,7 @@ fn default_element(tensor: &Tensor, index: usize, is_binary: bool) -> Result<Str
 }
 
 /// Writes the shortest digits; what is not finite by the names that the REST interface has for it.
-fn float(value: &(impl std::fmt::Debug + ?Sized)) -> String {
+fn float(value: &impl std::fmt::Debug) -> String {
     match format!("{value:?}").as_str() {
         "inf" => "Infinity".to_owned(),
         "-inf" => "-Infinity".to_owned(),

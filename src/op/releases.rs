@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn every_op_of_the_table_is_one_and_there_once() {
         let mut seen = std::collections::BTreeSet::new();
-        for (release, ops) in lines() {
+        for (_, ops) in lines() {
             for op in ops.split(' ').filter(|op| !op.is_empty()) {
                 assert!(op::find(op).is_some(), "{op}");
                 assert!(seen.insert(op), "{op}");
