@@ -25,6 +25,7 @@
 //! | `graph_scan` | one walk over all nodes |
 //! | `look` | the look at one meta graph for what is odd |
 //! | `model` | [`ModelOverview`] |
+//! | `name_hash` | maps by names of nodes and functions |
 //! | `number` | [`Number`]: a float, also where JSON has none |
 //! | `oddity` | [`Oddity`]: what is not as it should be |
 //! | `parameters` | [`ParametersReport`], and what is stored twice |
@@ -42,6 +43,7 @@ mod files;
 mod graph_scan;
 mod look;
 mod model;
+mod name_hash;
 mod number;
 mod oddity;
 mod parameters;
