@@ -15,10 +15,10 @@ use crate::object_graph::CheckpointGraph;
 /// use savedmodel::BundleReader;
 /// use savedmodel::inspect::CheckpointOverview;
 ///
-/// let bundle = BundleReader::open("tests/fixtures/ckpt_manager/ckpt-4")?;
+/// let bundle = BundleReader::open("tests/fixtures/ckpt_manager/ckpt-2")?;
 /// let overview = CheckpointOverview::of(&bundle)?;
 /// assert!(overview.is_object_based);
-/// assert_eq!(overview.latest.as_deref(), Some("ckpt-4"));
+/// assert_eq!(overview.latest.as_deref(), Some("ckpt-2"));
 /// # Ok::<(), savedmodel::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

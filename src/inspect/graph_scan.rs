@@ -1,7 +1,7 @@
-use std::collections::HashMap;
 use std::thread;
 
 use super::absolute_path::{absolute_path, path_in_table_name};
+use super::name_hash::NameMap;
 use super::raw_node::RawNode;
 use crate::error::Result;
 use crate::model::MetaGraph;
@@ -29,7 +29,7 @@ pub(super) struct GraphScan<'m> {
     /// The nodes outside of functions.
     pub(super) nodes: Vec<Message<'m>>,
     /// The functions of the library by name.
-    pub(super) functions: HashMap<&'m [u8], Message<'m>>,
+    pub(super) functions: NameMap<'m, Message<'m>>,
     /// What was found in nodes.
     pub(super) found: Found<'m>,
 }
@@ -40,9 +40,9 @@ pub(super) struct Found<'m> {
     /// How many nodes there are.
     pub(super) nodes: u64,
     /// How often each op is there.
-    pub(super) ops: HashMap<&'m [u8], u64>,
+    pub(super) ops: NameMap<'m, u64>,
     /// Functions that nodes call, each with the name of one of the nodes.
-    pub(super) calls: HashMap<&'m [u8], &'m [u8]>,
+    pub(super) calls: NameMap<'m, &'m [u8]>,
     /// Names of nodes with an absolute path in them, and the paths.
     pub(super) paths: Vec<(&'m [u8], &'m str)>,
     /// The nodes that read tensors from a bundle.
@@ -105,7 +105,7 @@ enum Part<'m, 's> {
     Function(Message<'m>),
 }
 
-type FoundAndFunctions<'m> = (Found<'m>, HashMap<&'m [u8], Message<'m>>);
+type FoundAndFunctions<'m> = (Found<'m>, NameMap<'m, Message<'m>>);
 
 fn walk<'m>(parts: &[Part<'m, '_>], size: usize) -> Result<FoundAndFunctions<'m>> {
     let threads = match size < WORTH_A_THREAD {
@@ -147,8 +147,11 @@ fn walk<'m>(parts: &[Part<'m, '_>], size: usize) -> Result<FoundAndFunctions<'m>
         walkers.push(own);
     });
     let mut all = Walker::default();
-    for walker in walkers {
-        all.take(walker?);
+    for (i, walker) in walkers.into_iter().enumerate() {
+        match i {
+            0 => all = walker?,
+            _ => all.take(walker?),
+        }
     }
     Ok((all.found(), all.functions))
 }
@@ -186,11 +189,11 @@ impl Interest {
 /// One thread's walk.
 #[derive(Default)]
 struct Walker<'m> {
-    ops: HashMap<&'m [u8], usize>,
+    ops: NameMap<'m, usize>,
     counts: Vec<(&'m [u8], u64, Interest)>,
     /// Places in `counts` of ops met lately: most nodes are of few ops.
     recent: Vec<usize>,
-    functions: HashMap<&'m [u8], Message<'m>>,
+    functions: NameMap<'m, Message<'m>>,
     found: Found<'m>,
 }
 

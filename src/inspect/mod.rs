@@ -28,6 +28,7 @@
 //! | `graph_scan` | one walk over all nodes |
 //! | `look` | the look at one meta graph for what is odd |
 //! | `model` | [`ModelOverview`] |
+//! | `name_hash` | maps by names of nodes and functions |
 //! | `number` | [`Number`]: a float, also where JSON has none |
 //! | `object_layout` | which object stands where in a tree |
 //! | `object_tree` | [`ObjectTree`]: the objects of a model or a checkpoint |
@@ -54,6 +55,7 @@ mod function_library;
 mod graph_scan;
 mod look;
 mod model;
+mod name_hash;
 mod number;
 mod object_layout;
 mod object_tree;

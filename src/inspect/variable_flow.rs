@@ -2,6 +2,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::graph_scan::{GraphScan, Restore};
+use super::name_hash::NameMap;
 use super::raw_node::{RawNode, node_of};
 use crate::error::Result;
 use crate::wire::{Message, Value};
@@ -15,7 +16,7 @@ use crate::wire::{Message, Value};
 /// the same.
 pub(super) struct VariableFlow<'s, 'm> {
     scan: &'s GraphScan<'m>,
-    nodes: HashMap<&'m [u8], Message<'m>>,
+    nodes: NameMap<'m, Message<'m>>,
     /// By function: which of its arguments it assigns.
     assigned: HashMap<&'m [u8], Rc<BTreeSet<usize>>>,
     /// The functions on the way from a target.
@@ -41,7 +42,8 @@ const MAX_ALIASES: usize = 64;
 
 impl<'s, 'm> VariableFlow<'s, 'm> {
     pub(super) fn new(scan: &'s GraphScan<'m>) -> Result<Self> {
-        let mut nodes = HashMap::with_capacity(scan.nodes.len());
+        let mut nodes = NameMap::default();
+        nodes.reserve(scan.nodes.len());
         for message in &scan.nodes {
             nodes.insert(RawNode::read(*message)?.name, *message);
         }

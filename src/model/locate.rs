@@ -83,7 +83,9 @@ pub fn locate(path: impl AsRef<Path>) -> Result<Located> {
         Some(prefix) if path.is_file() => path.with_file_name(prefix),
         _ => locate_bundle(path)?,
     };
-    let is_prefix = prefix.as_path() != path || is_start_of_files(path);
+    // A checkpoint of TensorFlow's first format is one file, which opening refuses by name.
+    let is_v1 = || path.is_file() && path.with_file_name(format!("{name}.meta")).is_file();
+    let is_prefix = prefix.as_path() != path || is_start_of_files(path) || is_v1();
     Ok(match is_prefix {
         true => Located::Checkpoint(prefix),
         false => model(path, None),

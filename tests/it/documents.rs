@@ -96,6 +96,7 @@ const COMMANDS: &[&[&str]] = &[
     &["ops", "PATH", "--json", "--where", "NoOp"],
     &["signature", "PATH", "--json"],
     &["show", "PATH", "--json"],
+    &["show", "PATH", "--json", "--all"],
     &["variables", "PATH", "--json"],
     &["variables", "PATH", "--json", "--stats", "--values"],
     &["variables", "PATH", "--json", "--verify"],
@@ -104,7 +105,7 @@ const COMMANDS: &[&[&str]] = &[
 /// Everything that a command could be called with: fixtures, and what lies in them.
 fn paths() -> Vec<String> {
     let mut paths = Vec::new();
-    for folder in ["fixtures", "vectors/bundles"] {
+    for folder in ["fixtures", "vectors/bundles", "cli-goldens/models"] {
         for entry in fs::read_dir(tests().join(folder)).unwrap() {
             let entry = entry.unwrap();
             if !entry.path().is_dir() {
@@ -190,17 +191,25 @@ fn walk(value: &Value, at: &str, each: &mut impl FnMut(&str, &Value)) {
 #[test]
 fn a_document_with_a_member_too_many_or_of_another_kind_is_refused() {
     let documents = Documents::new();
-    let mut faults = Vec::new();
-    for command in COMMANDS {
-        let args: Vec<&str> = command
+    let (mut faults, mut checked) = (Vec::new(), 0);
+    let examples = [
+        "fixtures/two_shards",
+        "fixtures/model_parts/v2",
+        "vectors/parse_example",
+        "fixtures/ckpt_manager",
+    ];
+    let lines = examples.iter().flat_map(|path| {
+        let filled = |word: &&'static str| if *word == "PATH" { *path } else { *word };
+        COMMANDS
             .iter()
-            .map(|word| match *word {
-                "PATH" => "fixtures/two_shards",
-                word => word,
-            })
-            .collect();
+            .map(move |command| command.iter().map(filled).collect::<Vec<&str>>())
+    });
+    for args in lines {
         let (_, text) = run(&args);
-        let document: Value = serde_json::from_str(&text).unwrap();
+        let Ok(document) = serde_json::from_str::<Value>(&text) else {
+            continue;
+        };
+        checked += 1;
         assert_eq!(documents.fault(&document), None, "{args:?}");
         let mut places = Vec::new();
         walk(&document, "", &mut |at, value| {
@@ -232,4 +241,5 @@ fn a_document_with_a_member_too_many_or_of_another_kind_is_refused() {
         }
     }
     assert_none(&faults);
+    assert!(checked > COMMANDS.len(), "{checked} documents");
 }

@@ -19,6 +19,7 @@ mod layers;
 mod model;
 mod object_graph;
 mod op_facts;
+mod overview;
 mod proto;
 mod records;
 mod tensor_protos;
