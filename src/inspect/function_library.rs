@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, HashMap};
 
+use super::object_tree::Names;
 use super::op_census::{object_functions, unreached};
-use super::program::{Program, Reach};
+use super::program::{Body, Program, Reach, reference};
 use super::type_text::{TypeText, dims_of_stored};
 use crate::error::{Error, Result};
 use crate::model::{Function, MetaGraph};
@@ -59,7 +60,8 @@ pub struct FunctionReport {
     pub reach: Reach,
     /// Whether nodes of the graph itself call it.
     pub called_by_graph: bool,
-    /// The functions that call it, ascending.
+    /// The functions that call it, ascending; here and in other references, names are cut after
+    /// 1,000 characters.
     pub called_by: Vec<String>,
     /// The functions that it calls, ascending; gradients are not among them.
     pub calls: Vec<String>,
@@ -214,7 +216,7 @@ impl<'m> Reader<'m> {
         let types = ArgumentTypes::read(function)?;
         let names = |functions: &mut dyn Iterator<Item = usize>| {
             let mut names: Vec<String> = functions
-                .map(|function| self.program.name(function).to_owned())
+                .map(|function| reference(self.program.name(function)))
                 .collect();
             names.sort();
             names.dedup();
@@ -253,16 +255,19 @@ impl<'m> Reader<'m> {
 
 struct ProgramParts<'r, 'm> {
     function: Function<'m>,
-    body: &'r super::program::Body,
+    body: &'r Body,
 }
 
 /// Returns for each concrete function the objects that hold it, by the shortest of their names.
 fn holders(objects: &ObjectGraph) -> HashMap<String, Vec<String>> {
     let mut holders: HashMap<String, Vec<String>> = HashMap::new();
+    let mut names = Names::new();
     for (path, object) in objects.paths() {
         let mut add = |name: &str| {
-            let held = holders.entry(name.to_owned()).or_default();
-            held.push(path.to_string());
+            if let Some(path) = names.take(path) {
+                let held = holders.entry(name.to_owned()).or_default();
+                held.push(reference(&path));
+            }
         };
         match object.kind() {
             ObjectKind::Function(function) => function.concrete_function_names().for_each(add),

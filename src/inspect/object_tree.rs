@@ -2,11 +2,14 @@ use std::collections::BTreeMap;
 
 use super::concrete_function::{ConcreteFunctionReport, Parameters};
 use super::object_layout::{Edge, Label, Layout};
+use super::program::reference;
 use super::type_text::{TypeText, dims_of};
 use crate::bundle::BundleReader;
 use crate::error::{Error, Result};
 use crate::model::SavedModel;
-use crate::object_graph::{CheckpointGraph, CheckpointObject, Object, ObjectGraph, ObjectKind};
+use crate::object_graph::{
+    CheckpointGraph, CheckpointObject, Object, ObjectGraph, ObjectKind, ObjectPath,
+};
 use crate::tensor::DType;
 
 /// The objects of a model or of a checkpoint as a tree.
@@ -358,16 +361,16 @@ fn checkpoint_edges(objects: &CheckpointGraph, id: usize) -> Vec<Edge<'_>> {
 
 /// Writes names out, as long as they do not take too much together: in a long row of objects each
 /// has the names of all before it in its own.
-struct Names {
+pub(super) struct Names {
     left: usize,
 }
 
 impl Names {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Names { left: 64 << 20 }
     }
 
-    fn take(&mut self, path: crate::object_graph::ObjectPath<'_>) -> Option<String> {
+    pub(super) fn take(&mut self, path: ObjectPath<'_>) -> Option<String> {
         if self.left == 0 {
             return None;
         }
@@ -411,7 +414,7 @@ fn describe(
         } => {
             let index = usize::try_from(asset_file_def_index).ok();
             ObjectDetail::Asset {
-                filename: index.and_then(|index| assets.get(index).cloned()),
+                filename: index.and_then(|index| Some(reference(assets.get(index)?))),
             }
         }
         ObjectKind::Function(function) => {

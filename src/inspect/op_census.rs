@@ -1,4 +1,4 @@
-use super::program::{Program, Reach, messages};
+use super::program::{Program, Reach, messages, reference};
 use crate::error::{Error, Result};
 use crate::model::{Graph, MetaGraph};
 use crate::op::{self, Release};
@@ -65,7 +65,8 @@ pub struct OpCount {
     pub unreached: u64,
     /// The names of the first nodes in the graph itself, at most three.
     pub first_nodes: Vec<String>,
-    /// The names of the first functions that have such nodes, at most three.
+    /// The names of the first functions that have such nodes, at most three; here and in other
+    /// references, names are cut after 1,000 characters.
     pub first_functions: Vec<String>,
     /// How many functions have such nodes.
     pub function_count: u64,
@@ -143,7 +144,7 @@ impl OpCensus {
                     first_nodes: used.first_nodes.iter().map(|&name| name.into()).collect(),
                     first_functions: functions
                         .take(FIRST_FUNCTIONS)
-                        .map(|(function, _)| program.name(*function).to_owned())
+                        .map(|(function, _)| reference(program.name(*function)))
                         .collect(),
                     function_count: used.in_functions.len() as u64,
                     since: facts.and_then(|facts| facts.since()),
@@ -209,7 +210,7 @@ pub fn locate_op(graph: Graph<'_>, op: &str) -> Result<Vec<OpLocation>> {
 
 fn location(function: Option<&str>, node: &str, device: &str) -> OpLocation {
     OpLocation {
-        function: function.map(str::to_owned),
+        function: function.map(reference),
         node: node.to_owned(),
         device: device.to_owned(),
     }

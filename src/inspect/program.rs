@@ -366,6 +366,16 @@ impl<'m> Walk<'m> {
     }
 }
 
+/// Returns a name as reports refer to it from many places: one of more than 1,000 characters is cut, or the file's few bytes
+/// of a name would be as many as it has references.
+pub(super) fn reference(name: &str) -> String {
+    const LIMIT: usize = 1000;
+    match name.char_indices().nth(LIMIT) {
+        None => name.to_owned(),
+        Some((end, _)) => format!("{}…", &name[..end]),
+    }
+}
+
 fn read_name(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }

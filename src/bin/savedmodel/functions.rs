@@ -9,6 +9,7 @@ use crate::failure::{Failure, Outcome};
 use crate::meta_graphs::OfModel;
 use crate::table::{Align, Table};
 use crate::text::Escaped;
+use crate::variables::counted;
 use crate::{json, path};
 
 /// `savedmodel functions`.
@@ -64,14 +65,14 @@ fn write_library<W: Write>(out: &mut W, library: &FunctionLibrary) -> io::Result
     }
     writeln!(
         out,
-        "{}{} functions with {} nodes, {} bytes{}",
+        "{}{} with {}, {} bytes{}",
         if library.functions.is_empty() {
             ""
         } else {
             "\n"
         },
-        library.functions.len(),
-        library.nodes,
+        counted(library.functions.len() as u64, "function"),
+        counted(library.nodes, "node"),
         library.bytes,
         match library.unreached_functions {
             0 => String::new(),
@@ -90,8 +91,8 @@ fn write_function<W: Write>(out: &mut W, function: &FunctionReport) -> io::Resul
     )?;
     writeln!(
         out,
-        "    {} nodes, {} bytes{}{}",
-        function.nodes,
+        "    {}, {} bytes{}{}",
+        counted(function.nodes, "node"),
         function.bytes,
         if function.stateful { ", stateful" } else { "" },
         match function.reach {

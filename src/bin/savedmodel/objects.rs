@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args;
 use crate::failure::{Failure, Outcome};
 use crate::text::Escaped;
-use crate::variables::matches;
+use crate::variables::{counted, matches};
 use crate::{json, path};
 
 /// `savedmodel objects`.
@@ -42,10 +42,12 @@ pub(crate) fn run(args: &args::Objects, out: &mut impl Write) -> Result<Outcome,
         json::document(out, "objects", 1, &Document { path, tree: &tree })?;
         return Ok(Outcome::Sound);
     }
+    let described = tree.entries.iter().filter(|entry| entry.detail.is_some());
+    let described = described.count() as u64;
     if args.filter.is_none() {
         drop_shown_traces(&mut tree);
     }
-    let text = Text::new(&tree);
+    let text = Text::new(&tree, described);
     match args.filter {
         Some(_) => text.write_list(out)?,
         None => text.write_tree(out)?,
@@ -103,17 +105,20 @@ fn drop_shown_traces(tree: &mut ObjectTree) {
 
 struct Text<'t> {
     tree: &'t ObjectTree,
+    /// How many objects are described, traces that are shown with their functions too.
+    described: u64,
     functions: HashMap<&'t str, &'t ConcreteFunctionReport>,
     /// The names of objects by number.
     paths: HashMap<u64, &'t str>,
 }
 
 impl<'t> Text<'t> {
-    fn new(tree: &'t ObjectTree) -> Self {
+    fn new(tree: &'t ObjectTree, described: u64) -> Self {
         let functions = tree.concrete_functions.iter();
         let paths = tree.entries.iter();
         Text {
             tree,
+            described,
             functions: functions.map(|it| (it.name.as_str(), it)).collect(),
             paths: paths
                 .filter_map(|entry| Some((entry.object, entry.path.as_deref()?)))
@@ -168,9 +173,8 @@ impl<'t> Text<'t> {
             .entries
             .iter()
             .filter(|entry| entry.detail.is_some());
-        let (mut count, mut variables, mut functions) = (0u64, 0u64, 0u64);
+        let (mut variables, mut functions) = (0, 0);
         for entry in shown {
-            count += 1;
             match &entry.detail {
                 Some(ObjectDetail::Variable { .. }) => variables += 1,
                 Some(ObjectDetail::Stored { attributes }) => {
@@ -180,13 +184,13 @@ impl<'t> Text<'t> {
                 _ => {}
             }
         }
-        write!(out, "\n{} objects", self.tree.objects)?;
-        if count != self.tree.objects {
-            write!(out, ", {count} shown")?;
+        write!(out, "\n{}", counted(self.tree.objects, "object"))?;
+        if self.described != self.tree.objects {
+            write!(out, ", {} shown", self.described)?;
         }
-        write!(out, ": {variables} variables")?;
+        write!(out, ": {}", counted(variables, "variable"))?;
         if functions > 0 {
-            write!(out, ", {functions} functions")?;
+            write!(out, ", {}", counted(functions, "function"))?;
         }
         match self.tree.unnamed {
             0 => writeln!(out),
@@ -310,7 +314,11 @@ impl<'t> Text<'t> {
     fn call(&self, function: &str, parameters: Option<&Parameters>) -> String {
         match self.functions.get(function) {
             Some(report) => {
-                let text = report.call(parameters).to_string();
+                let mut text = report.call(parameters).to_string();
+                if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+                    text.truncate(end);
+                    text.push('…');
+                }
                 Escaped(text.as_bytes()).to_string()
             }
             None => Escaped(function.as_bytes()).to_string(),
@@ -320,6 +328,8 @@ impl<'t> Text<'t> {
 
 /// So many traces of a function are shown; `--json` has all.
 const SHOWN: usize = 8;
+/// The arguments and results of a function take no more characters of a line.
+const LONGEST: usize = 600;
 /// No line is indented by more levels.
 const MAX_INDENT: usize = 40;
 

@@ -9,6 +9,7 @@ use crate::failure::{Failure, Outcome};
 use crate::meta_graphs::OfModel;
 use crate::table::{Align, Table};
 use crate::text::Escaped;
+use crate::variables::counted;
 use crate::{json, path};
 
 /// `savedmodel ops`.
@@ -75,11 +76,11 @@ fn write_census<W: Write>(out: &mut W, census: &OpCensus) -> io::Result<()> {
     }
     writeln!(
         out,
-        "\n{} ops; {} nodes in the graph, {} in {} functions{}",
-        census.ops.len(),
-        census.graph_nodes,
+        "\n{}; {} in the graph, {} in {}{}",
+        counted(census.ops.len() as u64, "op"),
+        counted(census.graph_nodes, "node"),
         census.function_nodes,
-        census.functions,
+        counted(census.functions, "function"),
         match census.unreached_functions {
             0 => String::new(),
             unreached => format!(", {unreached} of which nothing calls"),
