@@ -261,10 +261,12 @@ impl<'m> Walker<'m> {
         }
         if interest.calls {
             let calls = &mut self.found.calls;
-            node.each_attr(|_, value| {
-                value.each_function(|called| {
+            node.each_attr(|key, value| match key {
+                // Long lists in nearly every node, of types and shapes.
+                [b'_', ..] | b"Tin" | b"Tout" => Ok(()),
+                _ => value.each_function(|called| {
                     calls.entry(called).or_insert(node.name);
-                })
+                }),
             })?;
         }
         let path = match (interest.is_const, interest.is_table) {
