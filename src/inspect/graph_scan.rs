@@ -204,6 +204,13 @@ impl<'m> Walker<'m> {
 
     fn over(parts: &[Part<'m, '_>]) -> Result<Self> {
         let mut walker = Walker::default();
+        let functions = parts
+            .iter()
+            .filter(|part| matches!(part, Part::Function(_)));
+        let functions = functions.count();
+        // Most functions are called by one node.
+        walker.functions.reserve(functions);
+        walker.found.calls.reserve(functions);
         for part in parts {
             match part {
                 Part::Nodes(nodes) => {
