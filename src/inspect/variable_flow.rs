@@ -36,6 +36,9 @@ pub(super) struct Reached<'m> {
     pub(super) variables: BTreeSet<&'m [u8]>,
 }
 
+/// Keys of a bundle.
+type Keys<'m> = BTreeSet<&'m [u8]>;
+
 /// How many calls of functions may stand one in the other; what is deeper counts as assigning
 /// everything.
 const MAX_DEPTH: usize = 64;
@@ -109,10 +112,7 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
 
     /// Returns the keys of the bundle that are read by nodes on the way from targets walked so far,
     /// and by all.
-    pub(super) fn restored_keys(
-        &self,
-        reached: &Reached<'m>,
-    ) -> Result<(BTreeSet<&'m [u8]>, BTreeSet<&'m [u8]>)> {
+    pub(super) fn restored_keys(&self, reached: &Reached<'m>) -> Result<(Keys<'m>, Keys<'m>)> {
         let (mut run, mut all) = (BTreeSet::new(), BTreeSet::new());
         // Nodes may share a constant, which is read once then.
         let mut seen = HashSet::new();
