@@ -23,7 +23,7 @@ pub(super) fn absolute_path(text: &[u8]) -> Option<&str> {
         Some((&"", names)) => names,
         _ => &parts[..],
     };
-    let is_path = names.len() >= 2 && names.iter().all(|name| is_name(&name));
+    let is_path = names.len() >= 2 && names.iter().all(is_name);
     is_path.then_some(text)
 }
 

@@ -87,7 +87,8 @@ impl<'m> Files<'m> {
             .collect();
         let (_, bytes) = sum(&variables, VARIABLES);
         let (asset_files, assets) = sum(&self.list(ASSETS)?, ASSETS);
-        let extra = model.assets_extra()?;
+        // More files than are listed are not counted.
+        let extra = model.assets_extra().unwrap_or_default();
         let extra_bytes = extra.iter().filter_map(|file| self.len(file)).sum();
         Ok(FilesReport {
             program: own.and_then(|name| self.len(name)).unwrap_or(0),

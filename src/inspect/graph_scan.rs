@@ -204,6 +204,13 @@ impl<'m> Walker<'m> {
 
     fn over(parts: &[Part<'m, '_>]) -> Result<Self> {
         let mut walker = Walker::default();
+        let functions = parts
+            .iter()
+            .filter(|part| matches!(part, Part::Function(_)));
+        let functions = functions.count();
+        // Most functions are called by one node.
+        walker.functions.reserve(functions);
+        walker.found.calls.reserve(functions);
         for part in parts {
             match part {
                 Part::Nodes(nodes) => {
@@ -261,10 +268,12 @@ impl<'m> Walker<'m> {
         }
         if interest.calls {
             let calls = &mut self.found.calls;
-            node.each_attr(|_, value| {
-                value.each_function(|called| {
+            node.each_attr(|key, value| match key {
+                // Long lists in nearly every node, of types and shapes.
+                [b'_', ..] | b"Tin" | b"Tout" => Ok(()),
+                _ => value.each_function(|called| {
                     calls.entry(called).or_insert(node.name);
-                })
+                }),
             })?;
         }
         let path = match (interest.is_const, interest.is_table) {

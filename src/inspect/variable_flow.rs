@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use super::graph_scan::{GraphScan, Restore};
+use super::graph_scan::GraphScan;
 use super::name_hash::NameMap;
 use super::raw_node::{RawNode, node_of};
 use crate::error::Result;
@@ -17,6 +17,8 @@ use crate::wire::{Message, Value};
 pub(super) struct VariableFlow<'s, 'm> {
     scan: &'s GraphScan<'m>,
     nodes: NameMap<'m, Message<'m>>,
+    /// By node of the main graph: the variable that its first output is.
+    variables: NameMap<'m, Option<&'m [u8]>>,
     /// By function: which of its arguments it assigns.
     assigned: HashMap<&'m [u8], Rc<BTreeSet<usize>>>,
     /// The functions on the way from a target.
@@ -34,6 +36,9 @@ pub(super) struct Reached<'m> {
     pub(super) variables: BTreeSet<&'m [u8]>,
 }
 
+/// Keys of a bundle.
+type Keys<'m> = BTreeSet<&'m [u8]>;
+
 /// How many calls of functions may stand one in the other; what is deeper counts as assigning
 /// everything.
 const MAX_DEPTH: usize = 64;
@@ -50,6 +55,7 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
         Ok(VariableFlow {
             scan,
             nodes,
+            variables: NameMap::default(),
             assigned: HashMap::new(),
             reached: HashSet::new(),
         })
@@ -89,7 +95,7 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
                 reached.variables.insert(shared_name(&node)?);
             }
             let places = match assignments {
-                true => self.assigned_inputs(&node, MAX_DEPTH)?,
+                true => self.assigned_inputs(&node, inputs.len(), MAX_DEPTH)?,
                 false => Vec::new(),
             };
             for place in places {
@@ -106,55 +112,60 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
 
     /// Returns the keys of the bundle that are read by nodes on the way from targets walked so far,
     /// and by all.
-    pub(super) fn restored_keys(
-        &self,
-        reached: &Reached<'m>,
-    ) -> Result<(BTreeSet<&'m [u8]>, BTreeSet<&'m [u8]>)> {
+    pub(super) fn restored_keys(&self, reached: &Reached<'m>) -> Result<(Keys<'m>, Keys<'m>)> {
         let (mut run, mut all) = (BTreeSet::new(), BTreeSet::new());
+        // Nodes may share a constant, which is read once then.
+        let mut seen = HashSet::new();
+        // Those of one function stand together.
+        let mut inside: Option<(u64, NameMap<'m, Message<'m>>)> = None;
         for restore in &self.scan.found.restores {
-            let keys = self.keys_of(restore)?;
-            let is_run = match restore.function {
-                Some(function) => {
-                    function_name(function)?.is_some_and(|name| self.reached.contains(name))
-                }
-                None => reached.nodes.contains(RawNode::read(restore.node)?.name),
+            let node = RawNode::read(restore.node)?;
+            let Some(names) = node.inputs()?.get(1).map(|input| node_of(input)) else {
+                continue;
             };
-            if is_run {
-                run.extend(keys.iter().copied());
+            let (constant, is_run) = match restore.function {
+                None => (self.nodes.get(names), reached.nodes.contains(node.name)),
+                Some(function) => {
+                    let place = function.start();
+                    if inside.as_ref().is_none_or(|(known, _)| *known != place) {
+                        inside = Some((place, nodes_of(function)?));
+                    }
+                    let name = function_name(function)?;
+                    let constant = inside.as_ref().and_then(|(_, nodes)| nodes.get(names));
+                    (
+                        constant,
+                        name.is_some_and(|name| self.reached.contains(name)),
+                    )
+                }
+            };
+            let Some(constant) = constant else {
+                continue;
+            };
+            if !seen.insert((constant.start(), is_run)) {
+                continue;
             }
-            all.extend(keys);
+            for key in RawNode::read(*constant)?.strings()? {
+                all.insert(key);
+                if is_run {
+                    run.insert(key);
+                }
+            }
         }
         Ok((run, all))
     }
 
-    /// Returns the keys that a `RestoreV2` node takes from a constant.
-    fn keys_of(&self, restore: &Restore<'m>) -> Result<Vec<&'m [u8]>> {
-        let inputs = RawNode::read(restore.node)?.inputs()?;
-        let Some(names) = inputs.get(1).map(|input| node_of(input)) else {
-            return Ok(Vec::new());
-        };
-        let found = match restore.function {
-            None => self.nodes.get(names).copied(),
-            Some(function) => {
-                let mut found = None;
-                for node in body(function) {
-                    let node = node?;
-                    if RawNode::read(node)?.name == names {
-                        found = Some(node);
-                    }
-                }
-                found
-            }
-        };
-        match found {
-            Some(node) => RawNode::read(node)?.strings(),
-            None => Ok(Vec::new()),
+    /// Returns the variable that an input of a main graph's node is, passed on or not.
+    fn variable_of(&mut self, input: &'m [u8]) -> Result<Option<&'m [u8]>> {
+        let first = node_of(input);
+        if let Some(known) = self.variables.get(first) {
+            return Ok(*known);
         }
+        let variable = self.find_variable(first)?;
+        self.variables.insert(first, variable);
+        Ok(variable)
     }
 
-    /// Returns the variable that an input of a main graph's node is, passed on or not.
-    fn variable_of(&self, input: &'m [u8]) -> Result<Option<&'m [u8]>> {
-        let mut name = node_of(input);
+    fn find_variable(&self, mut name: &'m [u8]) -> Result<Option<&'m [u8]>> {
         for _ in 0..MAX_ALIASES {
             let Some(message) = self.nodes.get(name) else {
                 return Ok(None);
@@ -174,8 +185,13 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
         Ok(None)
     }
 
-    /// Returns the places of a node's inputs that it assigns if they are variables.
-    fn assigned_inputs(&mut self, node: &RawNode<'m>, depth: usize) -> Result<Vec<usize>> {
+    /// Returns the places of a node's inputs, so many of them, that it assigns if they are variables.
+    fn assigned_inputs(
+        &mut self,
+        node: &RawNode<'m>,
+        inputs: usize,
+        depth: usize,
+    ) -> Result<Vec<usize>> {
         if is_assignment(node.op) {
             return Ok(vec![0]);
         }
@@ -194,7 +210,8 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
         let mut places = Vec::new();
         for function in functions {
             let arguments = self.assigned_arguments(function, depth)?;
-            places.extend(arguments.iter().map(|argument| argument + before));
+            let given = arguments.range(..inputs);
+            places.extend(given.map(|argument| argument + before));
         }
         Ok(places)
     }
@@ -210,7 +227,9 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
         };
         let arguments = arguments(function)?;
         let Some(depth) = depth.checked_sub(1) else {
-            return Ok(Rc::new((0..arguments.len()).collect()));
+            let all: Rc<BTreeSet<usize>> = Rc::new((0..arguments.len()).collect());
+            self.assigned.insert(name, Rc::clone(&all));
+            return Ok(all);
         };
         // A function that calls itself assigns what it assigns elsewhere.
         self.assigned.insert(name, Rc::default());
@@ -228,11 +247,8 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
             {
                 sources.insert(node.name, place);
             }
-            let places = self.assigned_inputs(&node, depth)?;
-            if places.is_empty() {
-                continue;
-            }
             let inputs = node.inputs()?;
+            let places = self.assigned_inputs(&node, inputs.len(), depth)?;
             let given = places.iter().filter_map(|place| inputs.get(*place));
             assigned.extend(given.filter_map(|input| sources.get(node_of(input))));
         }
@@ -281,6 +297,16 @@ fn shared_name<'m>(node: &RawNode<'m>) -> Result<&'m [u8]> {
         None => None,
     };
     Ok(shared.filter(|name| !name.is_empty()).unwrap_or(node.name))
+}
+
+/// Returns the nodes of a `FunctionDef` by name.
+fn nodes_of<'m>(function: Message<'m>) -> Result<NameMap<'m, Message<'m>>> {
+    let mut nodes = NameMap::default();
+    for node in body(function) {
+        let node = node?;
+        nodes.insert(RawNode::read(node)?.name, node);
+    }
+    Ok(nodes)
 }
 
 /// Walks the nodes of a `FunctionDef`.

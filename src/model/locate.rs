@@ -84,7 +84,11 @@ pub fn locate(path: impl AsRef<Path>) -> Result<Located> {
         _ => locate_bundle(path)?,
     };
     // A checkpoint of TensorFlow's first format is one file, which opening refuses by name.
-    let is_v1 = || path.is_file() && path.with_file_name(format!("{name}.meta")).is_file();
+    let is_v1 = || {
+        let beside = [&*format!("{name}.meta"), STATE];
+        let mut beside = beside.iter().map(|file| path.with_file_name(file));
+        path.is_file() && beside.any(|file| file.is_file())
+    };
     let is_prefix = prefix.as_path() != path || is_start_of_files(path) || is_v1();
     Ok(match is_prefix {
         true => Located::Checkpoint(prefix),

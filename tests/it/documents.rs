@@ -215,7 +215,9 @@ fn a_document_with_a_member_too_many_or_of_another_kind_is_refused() {
         walk(&document, "", &mut |at, value| {
             places.push((at.to_owned(), value.is_object()));
         });
-        for (at, is_object) in places {
+        // Evenly spread over the document: each is checked by validating all of it.
+        let step = places.len().div_ceil(60);
+        for (at, is_object) in places.into_iter().step_by(step) {
             let mut wrong = document.clone();
             let place = wrong.pointer_mut(&at).unwrap();
             if is_object {

@@ -3,6 +3,8 @@
 mod answers;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_overview;
 mod corrupt;
 #[cfg(feature = "cli")]
 mod documents;

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use prost::Message;
 use savedmodel::inspect::{CheckpointOverview, Framework, ModelOverview, OddityCode, Severity};
 use savedmodel::model::{Located, locate, locate_model};
+use savedmodel::store::MemoryStore;
 use savedmodel::{BundleReader, ErrorKind, SavedModel, proto};
 use serde_json::Value;
 
@@ -409,6 +412,134 @@ fn paths_of_every_kind_lead_to_a_checkpoint() {
         let located = locate(fixtures.join(path)).unwrap();
         assert!(matches!(located, Located::Model(_)), "{path}");
     }
+}
+
+fn in_memory(bytes: Vec<u8>) -> savedmodel::Result<SavedModel> {
+    let mut store = MemoryStore::new();
+    store.insert("m/saved_model.pb", bytes);
+    SavedModel::open_in(Arc::new(store), "m")
+}
+
+#[test]
+fn damaged_programs_are_errors_or_other_models() {
+    for fixture in ["v1_builder", "module", "model_parts/v2"] {
+        let bytes = fs::read(fixtures().join(fixture).join("saved_model.pb")).unwrap();
+        let mut read = 0;
+        for at in (0..bytes.len()).step_by(211) {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << (at % 8);
+            for damaged in [flipped, bytes[..at].to_vec()] {
+                let overview = in_memory(damaged).and_then(|model| ModelOverview::of(&model));
+                match overview {
+                    Ok(_) => read += 1,
+                    Err(error) => assert!(error.to_string().len() < 1000, "{error}"),
+                }
+            }
+        }
+        assert!(read > 10, "{fixture}: {read}");
+    }
+}
+
+fn node(name: String, op: &str, input: &[&str]) -> proto::NodeDef {
+    proto::NodeDef {
+        name,
+        op: op.to_owned(),
+        input: input.iter().map(|input| (*input).to_owned()).collect(),
+        ..Default::default()
+    }
+}
+
+fn attr(key: &str, value: proto::attr_value::Value) -> proto::node_def::AttrEntry {
+    proto::node_def::AttrEntry {
+        key: Some(key.to_owned()),
+        value: Some(proto::AttrValue { value: Some(value) }),
+    }
+}
+
+fn call(name: &str, function: String) -> proto::NodeDef {
+    let function = proto::NameAttrList {
+        name: function,
+        ..Default::default()
+    };
+    let mut node = node(name.to_owned(), "PartitionedCall", &["v"]);
+    node.attr = vec![attr(
+        "f",
+        proto::attr_value::Value::Func(Box::new(function)),
+    )];
+    node
+}
+
+fn function(name: String, body: proto::NodeDef) -> proto::FunctionDef {
+    let argument = proto::op_def::ArgDef {
+        name: "v".to_owned(),
+        ..Default::default()
+    };
+    let signature = proto::OpDef {
+        name,
+        input_arg: vec![argument],
+        ..Default::default()
+    };
+    proto::FunctionDef {
+        signature: Some(signature),
+        node_def: vec![body],
+        ..Default::default()
+    }
+}
+
+/// What hostile graphs make of little: all this would take minutes if it were followed blindly.
+#[test]
+fn shared_constants_and_deep_calls_cost_what_the_file_costs() {
+    const MANY: usize = 20_000;
+    let keys = proto::TensorProto {
+        dtype: 7,
+        string_val: vec![b"key".to_vec().into(); MANY],
+        ..Default::default()
+    };
+    let mut constant = node("keys".to_owned(), "Const", &[]);
+    constant.attr = vec![attr(
+        "value",
+        proto::attr_value::Value::Tensor(Box::new(keys)),
+    )];
+    let mut nodes = vec![
+        constant,
+        node("v".to_owned(), "VarHandleOp", &[]),
+        call("restore", "f0".to_owned()),
+    ];
+    nodes.extend((0..MANY).map(|i| node(format!("r{i}"), "RestoreV2", &["x", "keys"])));
+    nodes.extend((0..MANY).map(|i| node(format!("a{i}"), "AssignVariableOp", &["v", "x"])));
+    let chain = (0..MANY).map(|i| {
+        let next = call("next", format!("f{}", (i + 1) % MANY));
+        function(format!("f{i}"), next)
+    });
+    let library = proto::FunctionDefLibrary {
+        function: chain.collect(),
+        ..Default::default()
+    };
+    let saver = proto::SaverDef {
+        restore_op_name: "restore".to_owned(),
+        ..Default::default()
+    };
+    let model = proto::SavedModel {
+        meta_graphs: vec![proto::MetaGraphDef {
+            graph_def: Some(proto::GraphDef {
+                node: nodes,
+                library: Some(library),
+                ..Default::default()
+            }),
+            saver_def: Some(saver),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let model = in_memory(model.encode_to_vec()).unwrap();
+    let start = Instant::now();
+    let overview = ModelOverview::of(&model).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(20));
+    let codes: Vec<OddityCode> = overview.oddities.iter().map(|it| it.code).collect();
+    assert_eq!(
+        codes,
+        [OddityCode::VariablesMissing, OddityCode::NoSignatures]
+    );
 }
 
 /// What is said to fail fails in TensorFlow, and nothing else does for that reason; and both count

@@ -44,7 +44,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::error::ErrorKind;
 
 use args::{Arguments, Command};
 use failure::{Failure, Outcome};
@@ -62,7 +61,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let word = std::env::args_os().nth(1).unwrap_or_default();
-            if error.kind() == ErrorKind::UnknownArgument
+            if error.use_stderr()
                 && let Err(failure) = path::check_command(word.as_ref())
             {
                 complain(&failure.to_string());

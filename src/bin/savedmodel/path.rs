@@ -20,7 +20,7 @@ pub(crate) fn check_command(word: &Path) -> Result<(), Failure> {
     let names = command.get_subcommands().map(|command| command.get_name());
     let distances = names.map(|name| (strsim::damerau_levenshtein(name, text), name));
     match distances.min() {
-        Some((0..=FAR, name)) => Err(Failure::Usage(
+        Some((1..=FAR, name)) => Err(Failure::Usage(
             format!("there is neither a command nor a file `{text}`: did you mean `{name}`?")
                 .into(),
         )),
