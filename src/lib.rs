@@ -24,6 +24,7 @@
 //! | objects, their names, functions; checkpoints of described objects | [`object_graph`] |
 //! | a model's identity: hashes of its parts | [`Fingerprint`], [`mod@fingerprint`] |
 //! | tensors | [`Tensor`], [`TensorView`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
+//! | what is in a model, summed up | [`inspect`] |
 //! | where bytes come from | [`store`] |
 //! | models of one's own, built and written | [`builder`] |
 //! | graphs, built node by node | [`graph`] |
@@ -47,7 +48,8 @@
 //! |---|---|
 //! | `npz` | several arrays of numpy in a file: `numpy::NpzReader`, `numpy::NpzWriter` |
 //! | `safetensors` | the module of that name, and [`exchange`] with that format |
-//! | `cli` | the command line tool `savedmodel`, with both |
+//! | `serde` | reports of [`inspect`] that can be serialized |
+//! | `cli` | the command line tool `savedmodel`, with all of these |
 //!
 //! None is on by default, and what is there without them is the same with them.
 
@@ -58,6 +60,7 @@ pub mod example;
 pub mod exchange;
 pub mod fingerprint;
 pub mod graph;
+pub mod inspect;
 pub mod model;
 pub mod numpy;
 pub mod object_graph;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::process;
-use super::rows::{FIXTURE_LIMITS, FIXTURES, GROUPS, Group, Parser, Row, SHOW_PEAK, SHOWN, Show};
+use super::rows::{
+    FIXTURE_LIMITS, FIXTURES, GROUPS, Group, OVERVIEWS, Parser, Row, SHOW_PEAK, SHOWN, Show,
+};
 use crate::harness::compare::{Clock, Line, Sample, compare, median, seconds};
 use crate::harness::peer::{self, Peer};
 use crate::harness::side::Side;
@@ -40,8 +42,21 @@ pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
             show(shown, &title, &model, rounds, tensorflow.as_ref())?;
         }
     }
-    if wanted(SMALL) {
-        show_small(rounds)?;
+    for (model, limit) in OVERVIEWS {
+        let title = format!("overview, {model}");
+        if wanted(&title) {
+            let model = make(&data, model, tensorflow.as_ref())?;
+            whole_processes(&title, vec![model], overview_command, *limit, rounds)?;
+        }
+    }
+    for (title, command) in SMALL {
+        if wanted(title) {
+            let mut models = Vec::new();
+            for directory in FIXTURES {
+                collect(&script(directory), &mut models)?;
+            }
+            whole_processes(title, models, *command, FIXTURE_LIMITS, rounds)?;
+        }
     }
     Ok(())
 }
@@ -172,21 +187,36 @@ fn show(
     )
 }
 
-const SMALL: &str = "show --all, models of the tests";
+fn overview_command(model: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_savedmodel"));
+    command.arg("overview").arg(model);
+    command
+}
 
-/// Prints the worst of all the small models.
-fn show_small(rounds: usize) -> Result<()> {
-    let mut models = Vec::new();
-    for directory in FIXTURES {
-        collect(&script(directory), &mut models)?;
-    }
+/// Makes the command line for a model.
+type MakeCommand = fn(&Path) -> Command;
+
+/// What is done with each of the small models.
+const SMALL: &[(&str, MakeCommand)] = &[
+    ("show --all, models of the tests", show_command),
+    ("overview, models of the tests", overview_command),
+];
+
+/// Prints the worst of some models, for which seconds on the clock and MiB are limited.
+fn whole_processes(
+    title: &str,
+    models: Vec<PathBuf>,
+    command: MakeCommand,
+    limits: (f64, f64),
+    rounds: usize,
+) -> Result<()> {
     let (mut cpu, mut wall, mut peak) = (0.0f64, (0.0, PathBuf::new()), (0.0, PathBuf::new()));
     let count = models.len();
     for model in models {
         // The first one brings its file into the page cache.
-        process::run(&mut show_command(&model))?;
+        process::run(&mut command(&model))?;
         let samples = (0..rounds.max(1))
-            .map(|_| process::run(&mut show_command(&model)))
+            .map(|_| process::run(&mut command(&model)))
             .collect::<Result<Vec<Sample>>>()?;
         cpu = cpu.max(median(samples.iter().map(|sample| sample.cpu)));
         let time = median(samples.iter().map(|sample| sample.wall));
@@ -198,9 +228,9 @@ fn show_small(rounds: usize) -> Result<()> {
             peak = (most, model);
         }
     }
-    let (wall_limit, peak_limit) = FIXTURE_LIMITS;
+    let (wall_limit, peak_limit) = limits;
     let verdict = |missed: bool| if missed { "  MISSED" } else { "" };
-    println!("{SMALL}: the worst of {count}");
+    println!("{title}: the worst of {count}");
     println!("  cpu  {} s", seconds(cpu));
     println!(
         "  wall {} s, limit {wall_limit} s, {}{}",

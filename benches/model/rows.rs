@@ -129,6 +129,11 @@ pub(crate) const SHOWN: &[Show] = &[
     },
 ];
 
+/// Models shown at a glance, with seconds on the clock and MiB of the whole process; the file counts,
+/// for it is mapped.
+pub(crate) const OVERVIEWS: &[(&str, (f64, f64))] =
+    &[("repeated", (0.05, 128.0)), ("constants", (0.05, 64.0))];
+
 /// What no model's `show --all` may take, in MiB of the whole process.
 pub(crate) const SHOW_PEAK: f64 = 64.0;
 /// What none of the small models of the tests may take: seconds on the clock and MiB, of 10 MB.

@@ -3,6 +3,7 @@ use std::fmt;
 
 use super::view::{Source, View, read_str};
 use crate::error::{Error, Printable, Result};
+use crate::proto::function_def::{ArgAttrEntry, ArgAttrs};
 use crate::proto::{
     AttrValue, FunctionDef, GradientDef, GraphDef, NodeDef, OpDef, RegisteredGradient, VersionDef,
 };
@@ -29,6 +30,7 @@ mod function_def {
     pub(super) const RET: u32 = 4;
     pub(super) const ATTR: u32 = 5;
     pub(super) const CONTROL_RET: u32 = 6;
+    pub(super) const ARG_ATTR: u32 = 7;
 }
 
 /// The fields of `NodeDef`.
@@ -163,6 +165,16 @@ impl<'m> Graph<'m> {
                 Err(error) => Err(self.view.fault(error)),
             })
             .collect()
+    }
+
+    /// Walks the `NodeDef` messages outside of functions, nothing in them read.
+    pub(crate) fn node_messages(self) -> impl Iterator<Item = Result<Message<'m>>> + use<'m> {
+        self.view.elements(graph_def::NODE)
+    }
+
+    /// Adds the file to an error.
+    pub(crate) fn fault(self, error: Error) -> Error {
+        self.view.fault(error)
     }
 
     /// Decodes all of it.
@@ -393,6 +405,25 @@ impl<'m> Function<'m> {
     /// As for [`attr`](Self::attr).
     pub fn attrs(&self) -> impl Iterator<Item = Result<(&'m str, AttrValue)>> + use<'m> {
         attrs(self.view, function_def::ATTR)
+    }
+
+    /// Decodes the attributes of its arguments, which have their index.
+    pub(crate) fn arg_attrs(self) -> Result<Vec<(u32, ArgAttrs)>> {
+        self.view
+            .elements(function_def::ARG_ATTR)
+            .map(|entry| {
+                let entry: ArgAttrEntry = decode(self.view.source, entry?)?;
+                Ok((
+                    entry.key.unwrap_or_default(),
+                    entry.value.unwrap_or_default(),
+                ))
+            })
+            .collect()
+    }
+
+    /// Walks the `NodeDef` messages of the body, nothing in them read.
+    pub(crate) fn node_messages(self) -> impl Iterator<Item = Result<Message<'m>>> + use<'m> {
+        self.view.elements(function_def::NODE_DEF)
     }
 
     /// Returns the `FunctionDef`, encoded.

@@ -24,10 +24,21 @@ const BINARY: &str = "saved_model.pb";
 const TEXT: &str = "saved_model.pbtxt";
 const CHUNKED: &str = "saved_model.cpb";
 
+/// The files that make a directory a model, in the order in which they win, with the forms that
+/// can be asked for.
+pub(crate) const MODEL_FILES: [(&str, Option<Format>); 3] = [
+    (BINARY, Some(Format::Binary)),
+    (TEXT, Some(Format::Text)),
+    (CHUNKED, None),
+];
+
 /// Opens the model file of a directory. The binary one wins over the text, as in
-/// `tensorflow/cc/saved_model/reader.cc`.
-pub(crate) fn open(store: &dyn Store, directory: &str) -> Result<Source> {
+/// `tensorflow/cc/saved_model/reader.cc`, unless one form alone is wanted.
+pub(crate) fn open(store: &dyn Store, directory: &str, only: Option<Format>) -> Result<Source> {
     for (file, format) in [(BINARY, Format::Binary), (TEXT, Format::Text)] {
+        if only.is_some_and(|only| only != format) {
+            continue;
+        }
         let name = join(directory, file);
         let path = store.display(&name);
         let Some(blob) = open_if_there(store, &name)? else {

@@ -25,6 +25,7 @@
 //! |---|---|
 //! | `saved_model` | [`SavedModel`]: the directory, its meta graphs, and the files beside them |
 //! | `load` | which file is the model, and what it is if it is none |
+//! | `locate` | [`locate`]: from what a user names to a model or a checkpoint |
 //! | `meta_graph` | [`MetaGraph`] |
 //! | `signature`, `tensor_info` | [`Signature`] and its [`TensorInfo`]s |
 //! | `graph` | [`Graph`], [`Node`], [`Function`] |
@@ -35,6 +36,7 @@
 mod asset;
 mod graph;
 mod load;
+mod locate;
 mod marked_op;
 mod meta_graph;
 mod saved_model;
@@ -45,6 +47,7 @@ mod view;
 pub use asset::Asset;
 pub use graph::{Function, Graph, Node};
 pub use load::Format;
+pub use locate::{Located, ModelLocation, ModelVersion, locate, locate_model};
 pub use marked_op::{MarkedOp, OpPlace};
 pub use meta_graph::MetaGraph;
 pub use saved_model::{SavedModel, SavedModelOptions};

@@ -54,6 +54,7 @@ pub struct SavedModel {
 #[derive(Clone, Debug, Default)]
 pub struct SavedModelOptions {
     mapping: Mapping,
+    format: Option<Format>,
     bundle: BundleOptions,
 }
 
@@ -61,6 +62,13 @@ impl SavedModelOptions {
     /// Sets whether local files are mapped into memory. Default: [`Mapping::Auto`].
     pub fn mapping(mut self, mapping: Mapping) -> Self {
         self.mapping = mapping;
+        self
+    }
+
+    /// Sets which of the model files is read. Default: `saved_model.pb`, or else
+    /// `saved_model.pbtxt`, as TensorFlow does.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = Some(format);
         self
     }
 
@@ -103,7 +111,8 @@ impl SavedModelOptions {
     }
 
     fn open_at(self, store: Arc<dyn Store>, directory: &str, path: PathBuf) -> Result<SavedModel> {
-        let source = load::open(&*store, directory).map_err(|error| error.in_file(&path))?;
+        let source =
+            load::open(&*store, directory, self.format).map_err(|error| error.in_file(&path))?;
         Ok(SavedModel {
             source,
             store,

@@ -19,6 +19,7 @@
 //! | part | holds |
 //! |---|---|
 //! | `facts` | [`OpFacts`], [`ArgFacts`], [`AttrFacts`] |
+//! | `releases` | [`Release`], and since which one an op is there |
 //! | `text` | the language of the table's columns |
 //!
 //! # The table
@@ -27,13 +28,18 @@
 //! registrations; a new release shows as a diff people can read. The lines are embedded as they are
 //! and found by bisecting the bytes: no index, no work before the first question, and an answer
 //! reads one line.
+//!
+//! `op_releases.tsv` has the releases of TensorFlow since 1.15, a line each, with the ops that were
+//! new; `print_op_releases.py` prints it from the packages of all of them.
 
 mod facts;
+mod releases;
 mod text;
 
 use std::cmp::Ordering;
 
 pub use facts::{ArgFacts, AttrFacts, OpFacts};
+pub use releases::Release;
 
 /// Its first line is a remark that says where it comes from.
 static TABLE: &str = include_str!("op_facts.tsv");

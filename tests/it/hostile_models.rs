@@ -660,3 +660,115 @@ fn a_record_file_cut_inside_its_first_length_says_where() {
         assert_eq!(error.offset(), Some(0), "{error}");
     }
 }
+
+/// A file of a few megabytes whose objects stand in one long row, and have long names.
+#[test]
+fn a_long_row_of_objects_makes_no_endless_report() {
+    use savedmodel::inspect::{FunctionLibrary, ObjectTree};
+    use savedmodel::proto::trackable_object_graph::trackable_object::ObjectReference;
+    let count = 60_000;
+    let nodes = (0..count).map(|id| SavedObject {
+        children: vec![ObjectReference {
+            node_id: (id + 1) % count,
+            local_name: "x".repeat(if id == 0 { 1 << 20 } else { 1 }),
+        }],
+        ..Default::default()
+    });
+    let start = Instant::now();
+    let model = model(vec![MetaGraphDef {
+        object_graph_def: Some(SavedObjectGraph {
+            nodes: nodes.collect(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }]);
+    let tree = ObjectTree::of_model(&model).unwrap();
+    assert_eq!(tree.entries.len(), count as usize + 1);
+    let names: usize = tree
+        .entries
+        .iter()
+        .filter_map(|it| it.path.as_ref())
+        .map(String::len)
+        .sum();
+    assert!(names <= 64 << 20, "{names}");
+    let meta_graph = model.meta_graphs().next().unwrap().unwrap();
+    assert!(
+        FunctionLibrary::of(meta_graph)
+            .unwrap()
+            .functions
+            .is_empty()
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// One function with a name of a megabyte calls thousands, and has nodes of thousands of ops.
+#[test]
+fn a_long_name_is_not_repeated_at_each_reference() {
+    use savedmodel::inspect::{FunctionLibrary, OpCensus, locate_op};
+    use savedmodel::proto::{FunctionDef, FunctionDefLibrary, OpDef};
+    let count = 5_000;
+    let function = |name: String, node_def: Vec<NodeDef>| FunctionDef {
+        signature: Some(OpDef {
+            name,
+            ..Default::default()
+        }),
+        node_def,
+        ..Default::default()
+    };
+    let callees = (0..count).map(|i| function(format!("f{i}"), Vec::new()));
+    let calls = (0..count).map(|i| node(&format!("n{i}"), &format!("f{i}"), &[]));
+    let ops = (0..count).map(|i| node(&format!("o{i}"), &format!("Own{i}"), &[]));
+    let caller = function("x".repeat(1 << 20), calls.chain(ops).collect());
+    let mut meta_graph = with_graph(Vec::new());
+    meta_graph.graph_def.as_mut().unwrap().library = Some(FunctionDefLibrary {
+        function: callees.chain([caller]).collect(),
+        ..Default::default()
+    });
+    let model = model(vec![meta_graph]);
+    let meta_graph = model.meta_graphs().next().unwrap().unwrap();
+    let library = FunctionLibrary::of(meta_graph).unwrap();
+    assert_eq!(library.unreached_functions, count + 1);
+    let callers = library.functions.iter().flat_map(|it| &it.called_by);
+    assert!(callers.map(String::len).sum::<usize>() < 8 << 20);
+    let census = OpCensus::of(meta_graph).unwrap();
+    assert_eq!(census.ops.len() as u64, 2 * count);
+    let places = census.ops.iter().flat_map(|op| &op.first_functions);
+    assert!(places.map(String::len).sum::<usize>() < 16 << 20);
+    let found = locate_op(meta_graph.graph(), "Own7").unwrap();
+    assert!(found[0].function.as_ref().unwrap().len() < 2000);
+    let error = locate_op(meta_graph.graph(), "Own").unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::NotFound { .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_sample_is_no_larger_than_its_limit() {
+    use savedmodel::inspect::SampleOptions;
+    use savedmodel::{DType, PartialShape, Signature, TensorInfo};
+    let mut meta_graph = with_graph(Vec::new());
+    let shape = PartialShape::try_from([-1, 1 << 30, 1 << 9]).unwrap();
+    let signature = Signature::new(
+        [("x".to_owned(), TensorInfo::new("x:0", DType::FLOAT, &shape))],
+        [],
+        "tensorflow/serving/predict",
+    );
+    meta_graph.signature_def.push(SignatureDefEntry {
+        key: Some("f".to_owned()),
+        value: Some(signature.to_proto()),
+    });
+    let model = model(vec![meta_graph]);
+    let meta_graph = model.meta_graphs().next().unwrap().unwrap();
+    let sample = SampleOptions::new("m")
+        .batch(u64::MAX)
+        .of(meta_graph, "f")
+        .unwrap();
+    assert_eq!((sample.rest, sample.grpc), (None, None));
+    let obstacle = sample.rest_obstacle.unwrap();
+    assert!(obstacle.contains("exceeds the limit"), "{obstacle}");
+}

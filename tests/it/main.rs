@@ -7,7 +7,11 @@ mod casts;
 mod checkpoint_states;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_overview;
 mod corrupt;
+#[cfg(feature = "cli")]
+mod documents;
 mod examples;
 mod exchange;
 mod fingerprints;
@@ -16,6 +20,8 @@ mod forge;
 #[cfg(feature = "cli")]
 mod goldens;
 mod hostile_models;
+#[cfg(feature = "cli")]
+mod inspection;
 mod interop;
 mod layers;
 mod merging;
@@ -26,6 +32,7 @@ mod numpy;
 mod object_graph;
 mod object_trees;
 mod op_facts;
+mod overview;
 mod printing;
 mod proto;
 mod random;

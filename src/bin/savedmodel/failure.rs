@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ pub(crate) enum Failure {
     /// The model, or what was asked of it.
     Model(Error),
     /// Options that do not go together.
-    Usage(&'static str),
+    Usage(Cow<'static, str>),
     /// Writing the output.
     Output(io::Error),
 }

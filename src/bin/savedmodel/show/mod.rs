@@ -4,6 +4,7 @@
 //! safe on a terminal, and tells what the stock tool cannot.
 
 mod concrete_functions;
+mod document;
 mod library;
 pub(crate) mod text;
 
@@ -15,6 +16,7 @@ use savedmodel::{MetaGraph, Result, SavedModel};
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
+use crate::path;
 use crate::text::Escaped;
 use concrete_functions::NotListed;
 use library::Library;
@@ -41,7 +43,15 @@ impl Style {
 /// `savedmodel show`.
 pub(crate) fn run(args: &args::Show, out: &mut impl Write) -> Result<Outcome, Failure> {
     const STYLE: Style = Style::Plain;
-    let model = SavedModel::open(&args.path)?;
+    let model = path::model(&args.path)?;
+    if args.json {
+        let meta_graphs = match &args.tag_set {
+            Some(tags) => vec![tagged(&model, tags)?],
+            None if args.signature.is_some() => vec![only_meta_graph(&model)?],
+            None => model.meta_graphs().collect::<Result<_>>()?,
+        };
+        return document::write(args, &model, &meta_graphs, out);
+    }
     if args.all {
         all(&model, STYLE, out)?;
         return Ok(Outcome::Sound);
@@ -51,7 +61,7 @@ pub(crate) fn run(args: &args::Show, out: &mut impl Write) -> Result<Outcome, Fa
         return Ok(Outcome::Sound);
     }
     let meta_graph = match &args.tag_set {
-        Some(tags) => model.meta_graph(tags.split(',').map(str::trim).filter(|t| !t.is_empty()))?,
+        Some(tags) => tagged(&model, tags)?,
         None => only_meta_graph(&model)?,
     };
     if args.ops {
@@ -67,12 +77,17 @@ pub(crate) fn run(args: &args::Show, out: &mut impl Write) -> Result<Outcome, Fa
     Ok(Outcome::Sound)
 }
 
-fn only_meta_graph(model: &SavedModel) -> Result<MetaGraph<'_>, Failure> {
+/// Finds the meta graph of tags with commas between them.
+pub(crate) fn tagged<'m>(model: &'m SavedModel, tags: &str) -> Result<MetaGraph<'m>> {
+    model.meta_graph(tags.split(',').map(str::trim).filter(|t| !t.is_empty()))
+}
+
+pub(crate) fn only_meta_graph(model: &SavedModel) -> Result<MetaGraph<'_>, Failure> {
     let mut meta_graphs = model.meta_graphs();
     match (meta_graphs.next(), meta_graphs.next()) {
         (Some(only), None) => Ok(only?),
         _ => Err(Failure::Usage(
-            "the model has not exactly one meta graph: --tag-set says which is meant",
+            "the model has not exactly one meta graph: --tag-set says which is meant".into(),
         )),
     }
 }

@@ -20,16 +20,18 @@ mod verification;
 
 use std::io::Write;
 
-use savedmodel::bundle::{Checksums, locate_bundle};
+use savedmodel::bundle::Checksums;
 use savedmodel::{BundleReader, Error, Result, Tensor};
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
+use crate::path;
 use selection::Selection;
+pub(crate) use selection::matches;
 use variable::Variable;
 
 pub(crate) fn run(args: &args::Variables, out: &mut impl Write) -> Result<Outcome, Failure> {
-    let prefix = locate_bundle(&args.path)?;
+    let prefix = path::bundle(&args.path)?;
     let mut options = BundleReader::options().checksums(match args.unverified {
         true => Checksums::Skip,
         false => Checksums::Verify,
@@ -47,10 +49,12 @@ pub(crate) fn run(args: &args::Variables, out: &mut impl Write) -> Result<Outcom
     let selection = Selection::new(request.bundle, &args.keys)?;
     if let Some(slice) = &args.slice {
         let Some(variable) = selection.only() else {
-            return Err(Failure::Usage("--slice can be taken of one tensor only"));
+            return Err(Failure::Usage(
+                "--slice can be taken of one tensor only".into(),
+            ));
         };
         if !args.values && !args.stats {
-            return Err(Failure::Usage("--slice needs --values or --stats"));
+            return Err(Failure::Usage("--slice needs --values or --stats".into()));
         }
         if let Some(entry) = &variable.entry {
             slice.resolve(entry.shape())?;
@@ -117,7 +121,7 @@ impl Totals {
     }
 }
 
-fn counted(count: u64, noun: &str) -> String {
+pub(crate) fn counted(count: u64, noun: &str) -> String {
     match count {
         1 => format!("1 {noun}"),
         _ => format!("{count} {noun}s"),

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use savedmodel::bundle::Key;
 use savedmodel::{BundleReader, Error, ErrorKind, Result};
 
 use super::variable::Variable;
@@ -50,7 +49,7 @@ impl<'b> Selection<'b> {
             let fault = selection.walk(|variable| {
                 let mut wanted = false;
                 for (pattern, found) in &mut patterns {
-                    if matches(pattern, &variable.key) {
+                    if matches(pattern, variable.key.as_bytes()) {
                         found.get_or_insert(());
                         wanted = true;
                     }
@@ -129,8 +128,7 @@ fn is_pattern(key: &[u8]) -> bool {
 }
 
 /// Says whether a key has the form of a pattern, in which `*` is any text and `?` any character.
-fn matches(pattern: &[u8], key: &Key) -> bool {
-    let (mut pattern, mut key) = (pattern, key.as_bytes());
+pub(crate) fn matches(mut pattern: &[u8], mut key: &[u8]) -> bool {
     // What is left of both behind the last `*`, which may have to take more.
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
@@ -187,11 +185,11 @@ mod tests {
             ("**a**", "bab", true),
         ] {
             assert_eq!(
-                matches(pattern.as_bytes(), &Key::from(key)),
+                matches(pattern.as_bytes(), key.as_bytes()),
                 expected,
                 "{pattern} {key}"
             );
         }
-        assert!(matches(b"a?b", &Key::from(&b"a\xffb"[..])));
+        assert!(matches(b"a?b", b"a\xffb"));
     }
 }

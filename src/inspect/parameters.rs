@@ -1,0 +1,212 @@
+use std::collections::{BTreeSet, HashMap};
+
+use super::bundle::{Contents, Stored};
+use super::look::text;
+use super::oddity::{Oddity, OddityCode, counted};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::MetaGraph;
+use crate::object_graph::ObjectGraph;
+use crate::proto::VariableDef;
+use crate::proto::collection_def::Kind;
+
+/// Counts the numbers that training makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ParametersReport {
+    /// Elements of all variables that hold numbers, without those of optimizers, each counted once
+    /// if it is stored twice.
+    pub total: u64,
+    /// Elements of those that training changes; `None` if the files do not say.
+    pub trainable: Option<u64>,
+    /// Elements of the variables in which optimizers keep their state.
+    pub optimizer: u64,
+}
+
+/// Says whether a key is that of an optimizer's variable: of a slot, or below an object that is
+/// called so.
+pub(super) fn is_of_optimizer(key: &[u8]) -> bool {
+    const SLOT: &[u8] = b"/.OPTIMIZER_SLOT/";
+    let first = key.split(|byte| *byte == b'/').next();
+    key.windows(SLOT.len()).any(|part| part == SLOT)
+        || matches!(first, Some(b"optimizer" | b"_optimizer"))
+            && key.len() > first.map_or(0, <[u8]>::len)
+}
+
+/// Says whether a tensor is a variable of numbers. What tables keep has other attributes, and numbers
+/// too.
+pub(super) fn is_parameter(stored: &Stored) -> bool {
+    const ATTRIBUTE: &[u8] = b"/.ATTRIBUTES/";
+    let key = stored.key.as_bytes();
+    let of_table = key.windows(ATTRIBUTE.len()).any(|part| part == ATTRIBUTE)
+        && !key.ends_with(b"/VARIABLE_VALUE");
+    stored.dtype.size().is_some() && !of_table
+}
+
+/// Says whether a key is that of the counter of a `tf.train.Checkpoint`.
+pub(super) fn is_save_counter(key: &[u8]) -> bool {
+    key == b"save_counter/.ATTRIBUTES/VARIABLE_VALUE"
+}
+
+/// Returns the keys of variables that are there under another key too: of one name, type and
+/// checksum.
+pub(super) fn doubled<'c>(
+    contents: &'c Contents,
+    objects: Option<&ObjectGraph>,
+) -> BTreeSet<&'c [u8]> {
+    let mut doubled = BTreeSet::new();
+    let Some(objects) = objects else {
+        return doubled;
+    };
+    let mut seen = HashMap::new();
+    for variable in objects.variables() {
+        let Some(stored) = variable
+            .checkpoint_key()
+            .and_then(|key| contents.get(key.as_bytes()))
+        else {
+            continue;
+        };
+        let Some(crc32c) = stored.crc32c else {
+            continue;
+        };
+        let kind = (variable.name(), stored.dtype, stored.elements, crc32c);
+        let first = *seen.entry(kind).or_insert(stored.key.as_bytes());
+        if first != stored.key.as_bytes() {
+            doubled.insert(stored.key.as_bytes());
+        }
+    }
+    doubled
+}
+
+pub(super) fn of_doubled(contents: &Contents, doubled: &BTreeSet<&[u8]>) -> Option<Oddity> {
+    let bytes = doubled
+        .iter()
+        .filter_map(|key| contents.get(key))
+        .fold(0u64, |sum, stored| sum.saturating_add(stored.bytes));
+    (!doubled.is_empty()).then(|| {
+        Oddity::about(
+            OddityCode::DoubledVariables,
+            doubled.iter().map(|key| text(key)),
+            |count| {
+                format!(
+                    "{} {} stored a second time: {bytes} bytes",
+                    counted(count, "variable"),
+                    if count == 1 { "is" } else { "are" }
+                )
+            },
+            "`model.export` of Keras 3 does that; the model is right, and larger than it need be",
+        )
+    })
+}
+
+pub(super) fn of_optimizer(contents: &Contents) -> Option<Oddity> {
+    let of = contents
+        .tensors
+        .iter()
+        .filter(|stored| is_of_optimizer(stored.key.as_bytes()));
+    let bytes = of
+        .clone()
+        .fold(0u64, |sum, it| sum.saturating_add(it.bytes));
+    let mut keys = of.map(|stored| stored.key.to_string()).peekable();
+    keys.peek()?;
+    Some(Oddity::about(
+        OddityCode::OptimizerState,
+        keys,
+        |count| {
+            format!(
+                "{} of an optimizer, {bytes} bytes, {} stored with the model",
+                counted(count, "variable"),
+                if count == 1 { "is" } else { "are" }
+            )
+        },
+        "for serving alone save without it: Keras 2 has `include_optimizer=False`",
+    ))
+}
+
+pub(super) fn parameters(
+    contents: &Contents,
+    objects: Option<&ObjectGraph>,
+    meta_graph: Option<&MetaGraph<'_>>,
+    doubled: &BTreeSet<&[u8]>,
+) -> Result<ParametersReport> {
+    let mut report = ParametersReport::default();
+    for stored in contents
+        .tensors
+        .iter()
+        .filter(|stored| is_parameter(stored))
+    {
+        let key = stored.key.as_bytes();
+        let sum = match (is_of_optimizer(key), doubled.contains(key)) {
+            (true, _) => &mut report.optimizer,
+            (false, true) => continue,
+            (false, false) => &mut report.total,
+        };
+        *sum = sum.saturating_add(stored.elements);
+    }
+    let keys: Option<BTreeSet<String>> = match (objects, meta_graph) {
+        (Some(objects), _) => Some(
+            objects
+                .trainable_variables()
+                .iter()
+                .filter_map(|variable| variable.checkpoint_key())
+                .map(str::to_owned)
+                .collect(),
+        ),
+        (None, Some(meta_graph)) => trainable_of_collection(meta_graph)?,
+        (None, None) => None,
+    };
+    report.trainable = keys.map(|keys| {
+        keys.iter()
+            .filter_map(|key| contents.get(key.as_bytes()))
+            .filter(|stored| is_parameter(stored) && !is_of_optimizer(stored.key.as_bytes()))
+            .fold(0u64, |sum, stored| sum.saturating_add(stored.elements))
+    });
+    Ok(report)
+}
+
+/// Returns the keys of the variables in the collection `trainable_variables` of TensorFlow 1.
+fn trainable_of_collection(meta_graph: &MetaGraph<'_>) -> Result<Option<BTreeSet<String>>> {
+    let collection = match meta_graph.collection("trainable_variables") {
+        Ok(Some(collection)) => collection,
+        Err(error) if matches!(error.kind(), ErrorKind::Malformed { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+        Ok(None) => return Ok(None),
+    };
+    let Some(Kind::BytesList(list)) = collection.kind else {
+        return Ok(None);
+    };
+    let fault = |error: prost::DecodeError| {
+        meta_graph
+            .view
+            .fault(Error::malformed(format!("VariableDef: {error}")))
+    };
+    let mut keys = BTreeSet::new();
+    for bytes in list.value {
+        let def: VariableDef = prost::Message::decode(bytes).map_err(fault)?;
+        let slice = def.save_slice_info_def.map(|slice| slice.full_name);
+        let name = match slice.filter(|name| !name.is_empty()) {
+            Some(name) => name,
+            None => def.variable_name.trim_end_matches(":0").to_owned(),
+        };
+        keys.insert(name);
+    }
+    Ok(Some(keys))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_optimizers_are_told_by_their_keys() {
+        for key in [
+            "w/.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE",
+            "optimizer/_variables/2/.ATTRIBUTES/VARIABLE_VALUE",
+        ] {
+            assert!(is_of_optimizer(key.as_bytes()), "{key}");
+        }
+        for key in ["optimizer", "optimizers/x", "layers/0/kernel"] {
+            assert!(!is_of_optimizer(key.as_bytes()), "{key}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+use crate::error::Result;
+use crate::wire::{Message, Value};
+
+/// The fields of `NodeDef`, of map entries, of `AttrValue`, `NameAttrList` and `TensorProto`.
+mod field {
+    pub(super) const NAME: u32 = 1;
+    pub(super) const OP: u32 = 2;
+    pub(super) const INPUT: u32 = 3;
+    pub(super) const ATTR: u32 = 5;
+    pub(super) const KEY: u32 = 1;
+    pub(super) const VALUE: u32 = 2;
+    pub(super) const LIST: u32 = 1;
+    pub(super) const BYTES: u32 = 2;
+    pub(super) const TENSOR: u32 = 8;
+    pub(super) const FUNC: u32 = 10;
+    pub(super) const LIST_FUNC: u32 = 9;
+    pub(super) const FUNC_NAME: u32 = 1;
+    pub(super) const DTYPE: u32 = 1;
+    pub(super) const STRING_VAL: u32 = 8;
+}
+
+const DT_STRING: u64 = 7;
+
+/// A node as the walks of this module need it: name and op as bytes, the rest found when asked for.
+#[derive(Clone, Copy)]
+pub(super) struct RawNode<'m> {
+    message: Message<'m>,
+    pub(super) name: &'m [u8],
+    pub(super) op: &'m [u8],
+}
+
+impl<'m> RawNode<'m> {
+    #[inline]
+    pub(super) fn read(message: Message<'m>) -> Result<Self> {
+        let mut node = RawNode {
+            message,
+            name: b"",
+            op: b"",
+        };
+        for field in message.fields() {
+            let field = field?;
+            if let Value::Bytes(bytes) = field.value() {
+                match field.number() {
+                    field::NAME => node.name = bytes,
+                    field::OP => node.op = bytes,
+                    _ => {}
+                }
+            }
+        }
+        Ok(node)
+    }
+
+    /// Returns the inputs, as `node`, `node:1`, `^node`, or in functions `node:output:0`.
+    pub(super) fn inputs(&self) -> Result<Vec<&'m [u8]>> {
+        let mut inputs = Vec::new();
+        for field in self.message.fields() {
+            let field = field?;
+            if let (field::INPUT, Value::Bytes(bytes)) = (field.number(), field.value()) {
+                inputs.push(bytes);
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// Calls `each` with the attributes.
+    pub(super) fn each_attr(
+        &self,
+        mut each: impl FnMut(&'m [u8], AttrValue<'m>) -> Result<()>,
+    ) -> Result<()> {
+        for field in self.message.fields() {
+            let field = field?;
+            if field.number() != field::ATTR {
+                continue;
+            }
+            let Some(entry) = field.message() else {
+                continue;
+            };
+            let (mut key, mut value): (&[u8], _) = (b"", None);
+            for part in entry.fields() {
+                let part = part?;
+                match (part.number(), part.value()) {
+                    (field::KEY, Value::Bytes(bytes)) => key = bytes,
+                    (field::VALUE, Value::Bytes(_)) => value = part.message(),
+                    _ => {}
+                }
+            }
+            if let Some(value) = value {
+                each(key, AttrValue { message: value })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns an attribute, if it is there.
+    pub(super) fn attr(&self, name: &[u8]) -> Result<Option<AttrValue<'m>>> {
+        let mut found = None;
+        self.each_attr(|key, value| {
+            if key == name {
+                found = Some(value);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Returns the functions that its attributes name.
+    pub(super) fn functions(&self) -> Result<Vec<&'m [u8]>> {
+        let mut functions = Vec::new();
+        self.each_attr(|_, value| value.each_function(|name| functions.push(name)))?;
+        Ok(functions)
+    }
+
+    /// Returns the strings of a `Const` node of dtype string.
+    pub(super) fn strings(&self) -> Result<Vec<&'m [u8]>> {
+        let mut strings = Vec::new();
+        if let Some(value) = self.attr(b"value")? {
+            value.each_string(|string| strings.push(string))?;
+        }
+        Ok(strings)
+    }
+}
+
+/// The value of an attribute, not decoded.
+#[derive(Clone, Copy)]
+pub(super) struct AttrValue<'m> {
+    message: Message<'m>,
+}
+
+impl<'m> AttrValue<'m> {
+    /// Returns the bytes, if it is a string.
+    pub(super) fn bytes(self) -> Result<Option<&'m [u8]>> {
+        let last = self.message.last(field::BYTES)?;
+        Ok(match last.map(|field| field.value()) {
+            Some(Value::Bytes(bytes)) => Some(bytes),
+            _ => None,
+        })
+    }
+
+    /// Calls `each` with the names of functions in it.
+    pub(super) fn each_function(self, mut each: impl FnMut(&'m [u8])) -> Result<()> {
+        for value in self.message.fields() {
+            let value = value?;
+            match value.number() {
+                field::FUNC => name_of(value.message(), &mut each)?,
+                field::LIST => {
+                    let Some(list) = value.message() else {
+                        continue;
+                    };
+                    for item in list.fields() {
+                        let item = item?;
+                        if item.number() == field::LIST_FUNC {
+                            name_of(item.message(), &mut each)?;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with the strings of a tensor, if it is one of strings.
+    fn each_string(self, mut each: impl FnMut(&'m [u8])) -> Result<()> {
+        let Some(tensor) = self.message.last(field::TENSOR)? else {
+            return Ok(());
+        };
+        let Some(tensor) = tensor.message() else {
+            return Ok(());
+        };
+        let mut is_string = false;
+        for field in tensor.fields() {
+            let field = field?;
+            match (field.number(), field.value()) {
+                (field::DTYPE, Value::Varint(dtype)) => is_string = dtype == DT_STRING,
+                // The dtype stands first in every file that a writer made; in another nothing is lost
+                // but a remark.
+                _ if !is_string => return Ok(()),
+                (field::STRING_VAL, Value::Bytes(bytes)) => each(bytes),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the string of a tensor that has exactly one.
+    pub(super) fn only_string(self) -> Result<Option<&'m [u8]>> {
+        let (mut only, mut count) = (None, 0);
+        self.each_string(|string| {
+            only = Some(string);
+            count += 1;
+        })?;
+        Ok(only.filter(|_| count == 1))
+    }
+}
+
+fn name_of<'m>(function: Option<Message<'m>>, each: &mut impl FnMut(&'m [u8])) -> Result<()> {
+    let Some(function) = function else {
+        return Ok(());
+    };
+    if let Some(last) = function.last(field::FUNC_NAME)?
+        && let Value::Bytes(bytes) = last.value()
+        && !bytes.is_empty()
+    {
+        each(bytes);
+    }
+    Ok(())
+}
+
+/// Splits an input into the node's name and whether it is only waited for: `^node`, `node:1`.
+pub(super) fn node_of(input: &[u8]) -> &[u8] {
+    let input = input.strip_prefix(b"^").unwrap_or(input);
+    match input.iter().position(|byte| *byte == b':') {
+        Some(end) => &input[..end],
+        None => input,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_name_their_node() {
+        for (input, node) in [
+            ("a/b", "a/b"),
+            ("a/b:1", "a/b"),
+            ("^a/b", "a/b"),
+            ("a:output:0", "a"),
+        ] {
+            assert_eq!(node_of(input.as_bytes()), node.as_bytes());
+        }
+    }
+}
