@@ -21,6 +21,7 @@
 //! |---|---|
 //! | a model: meta graphs, signatures, graph, assets | [`SavedModel`], [`model`] |
 //! | variables and checkpoints | [`BundleReader`], [`BundleWriter`], [`bundle`] |
+//! | split models, `saved_model.cpb` | [`chunked`] |
 //! | tensors | [`Tensor`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | objects, their names, functions | [`object_graph`] |
 //! | where bytes come from | [`store`] |
@@ -40,6 +41,7 @@
 //! `cli` builds the command line tool `savedmodel`. The library is the same with and without.
 
 pub mod bundle;
+pub mod chunked;
 mod error;
 pub mod example;
 pub mod model;

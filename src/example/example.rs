@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn absent_parts_count_as_empty_and_the_last_name_counts() {
         assert_eq!(Example::from_bytes(&[]).unwrap(), Example::new());
-        assert_eq!(Example::new().to_bytes(), []);
+        assert!(Example::new().to_bytes().is_empty());
         let bytes = [
             0x0a, 0x0a, // features, 10 bytes
             0x0a, 0x06, // feature, 6 bytes

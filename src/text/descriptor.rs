@@ -1,33 +1,33 @@
 //! The schema as static tables, which `build.rs` writes from `protos/`.
 
 /// A message type of the schema.
-pub(super) struct Message {
+pub(crate) struct Message {
     /// The full name: `tensorflow.NodeDef`, `tensorflow.NodeDef.AttrEntry`.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Whether it is the entry of a map, made from `map<K, V>`: key 1, value 2.
-    pub(super) is_map_entry: bool,
+    pub(crate) is_map_entry: bool,
     /// Ascending by number.
-    pub(super) fields: &'static [Field],
+    pub(crate) fields: &'static [Field],
     /// Indices into `fields`, ascending by name.
     by_name: &'static [u16],
     /// The names that [`Field::oneof`] points to.
-    pub(super) oneofs: &'static [&'static str],
+    pub(crate) oneofs: &'static [&'static str],
 }
 
 /// A field of a message type.
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) number: u32,
-    pub(super) kind: Kind,
-    pub(super) rule: Rule,
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) number: u32,
+    pub(crate) kind: Kind,
+    pub(crate) rule: Rule,
     /// The oneof it is a member of, as an index into [`Message::oneofs`].
-    pub(super) oneof: Option<u8>,
+    pub(crate) oneof: Option<u8>,
 }
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[expect(dead_code, reason = "the schema does not use every scalar type")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Double,
     Float,
     Int64,
@@ -51,7 +51,7 @@ pub(super) enum Kind {
 
 /// How often a field may stand in a message, and whether its default value is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Rule {
+pub(crate) enum Rule {
     /// Once; the default value is the same as none.
     Implicit,
     /// Once; set to its default value is different from not set.
@@ -62,8 +62,8 @@ pub(super) enum Rule {
 }
 
 /// An enum of the schema. All are open: numbers without a name are values too.
-pub(super) struct Enum {
-    pub(super) name: &'static str,
+pub(crate) struct Enum {
+    pub(crate) name: &'static str,
     /// Ascending by name.
     values: &'static [(&'static str, i32)],
 }
@@ -72,14 +72,14 @@ include!(concat!(env!("OUT_DIR"), "/descriptor_tables.rs"));
 
 impl Message {
     /// Finds a message type by its full name.
-    pub(super) fn named(name: &str) -> Option<&'static Message> {
+    pub(crate) fn named(name: &str) -> Option<&'static Message> {
         let found = MESSAGES.binary_search_by(|message| message.name.cmp(name));
         found.ok().map(|i| &MESSAGES[i])
     }
 
     /// Finds a field by its name; returns its index in `fields` too.
     #[inline]
-    pub(super) fn field_named(&self, name: &str) -> Option<(usize, &'static Field)> {
+    pub(crate) fn field_named(&self, name: &str) -> Option<(usize, &'static Field)> {
         let found = self
             .by_name
             .binary_search_by(|&i| self.fields[usize::from(i)].name.cmp(name))
@@ -92,7 +92,7 @@ impl Message {
 impl Kind {
     /// The type of a message field.
     #[inline]
-    pub(super) fn message(self) -> Option<&'static Message> {
+    pub(crate) fn message(self) -> Option<&'static Message> {
         match self {
             Kind::Message(index) => MESSAGES.get(usize::from(index)),
             _ => None,
@@ -102,12 +102,12 @@ impl Kind {
 
 impl Enum {
     /// The enum of that index.
-    pub(super) fn at(index: u16) -> &'static Enum {
+    pub(crate) fn at(index: u16) -> &'static Enum {
         &ENUMS[usize::from(index)]
     }
 
     /// Finds the number of a value by its name.
-    pub(super) fn number(&self, name: &str) -> Option<i32> {
+    pub(crate) fn number(&self, name: &str) -> Option<i32> {
         let found = self.values.binary_search_by(|value| value.0.cmp(name));
         found.ok().map(|i| self.values[i].1)
     }

@@ -14,7 +14,7 @@
 //! # Ok::<(), savedmodel::Error>(())
 //! ```
 
-mod descriptor;
+pub(crate) mod descriptor;
 mod encoder;
 mod fault;
 mod lexer;
