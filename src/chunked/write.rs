@@ -39,8 +39,8 @@ const CHUNKED: &str = "saved_model.cpb";
 /// let written = SplitOptions::new().max_size(4000).write(model.bytes()?, &directory)?;
 /// assert!(matches!(written, Written::Split { chunks: 2.., .. }));
 /// let split = SavedModel::open(&directory)?;
-/// assert_eq!(split.to_proto()?.encoded_len(), model.to_proto()?.encoded_len());
-/// # use prost::Message;
+/// let serve = split.meta_graph(["serve"])?;
+/// assert_eq!(serve.signature_keys()?, model.meta_graph(["serve"])?.signature_keys()?);
 /// # std::fs::remove_dir_all(directory)?;
 /// # Ok::<(), savedmodel::Error>(())
 /// ```
