@@ -193,6 +193,12 @@ def main():
     for name, target in (("*.npy", "numpy"), ("*.npz", "numpy"), ("*.safetensors", "safetensors")):
         for path in sorted(glob.glob(os.path.join(TESTS, "**", name), recursive=True)):
             put_arrays(target, path)
+    for path in sorted(glob.glob(os.path.join(TESTS, "**", "*.cpb"), recursive=True)):
+        put("chunked", b"\0" + read(path))
+    nodes = bytes.fromhex("12041202 0a00".replace(" ", ""))  # a graph of one node
+    place = bytes.fromhex("0800121a0a0208020a0218000a0208020a0208010a0218001a020801")
+    for message in (bytes.fromhex("0800"), place):
+        put("chunked", b"\1" + bytes([len(nodes)]) + nodes + b"\3\x0a\x01n" + bytes([len(message)]) + message)
     example = bytes.fromhex("0a0f0a0d0a01781208120612040000803f")
     for data in (b"", b"x" * 40, example):
         record = len(data).to_bytes(8, "little") + bytes(4) + data + bytes(4)

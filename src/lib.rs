@@ -25,6 +25,7 @@
 //! | a model's identity: hashes of its parts | [`Fingerprint`], [`mod@fingerprint`] |
 //! | tensors | [`Tensor`], [`TensorView`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | what is in a model, summed up | [`inspect`] |
+//! | split models, `saved_model.cpb` | [`chunked`] |
 //! | where bytes come from | [`store`] |
 //! | models of one's own, built and written | [`builder`] |
 //! | graphs, built node by node | [`graph`] |
@@ -55,6 +56,7 @@
 
 pub mod builder;
 pub mod bundle;
+pub mod chunked;
 mod error;
 pub mod example;
 pub mod exchange;

@@ -13,7 +13,7 @@ pub(crate) const FLAG: &str = "--side";
 
 /// One command per line in, one JSON object per line out.
 pub(crate) fn serve(
-    measure: impl Fn(&[&str]) -> Result<String, Box<dyn Error>>,
+    mut measure: impl FnMut(&[&str]) -> Result<String, Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     for line in io::stdin().lock().lines() {
         let line = line?;

@@ -134,7 +134,7 @@ impl ModelOverview {
             true => Some(model.variables()),
             false => None,
         };
-        let (scans, objects) = match model.bytes().len() < WORTH_A_THREAD {
+        let (scans, objects) = match model.bytes()?.len() < WORTH_A_THREAD {
             true => (scan_all(&meta_graphs)?, model.object_graph()),
             false => thread::scope(|scope| {
                 let objects = thread::Builder::new().spawn_scoped(scope, || model.object_graph());

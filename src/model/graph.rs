@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use super::meta_graph::{MetaGraph, field};
 use super::view::{Source, View, read_str};
 use crate::error::{Error, Printable, Result};
 use crate::proto::function_def::{ArgAttrEntry, ArgAttrs};
@@ -60,24 +61,34 @@ mod node_def {
 /// # Errors
 ///
 /// Every function answers `Malformed`, with the file and the byte, if what it must read is damaged.
+/// The first one of a split model reads all of its chunks, and answers what that does.
 #[derive(Clone, Copy)]
 pub struct Graph<'m> {
-    view: View<'m>,
+    meta_graph: MetaGraph<'m>,
 }
 
 #[allow(clippy::missing_errors_doc, reason = "said once for all, above")]
 impl<'m> Graph<'m> {
-    pub(crate) fn new(view: View<'m>) -> Self {
-        Graph { view }
+    pub(crate) fn new(meta_graph: MetaGraph<'m>) -> Self {
+        Graph { meta_graph }
     }
 
-    fn library(self) -> View<'m> {
-        self.view.child(graph_def::LIBRARY)
+    fn view(self) -> Result<View<'m>> {
+        Ok(self.meta_graph.whole()?.child(field::GRAPH_DEF))
+    }
+
+    fn library(self) -> Result<View<'m>> {
+        Ok(self.view()?.child(graph_def::LIBRARY))
+    }
+
+    /// Adds the file to an error.
+    pub(crate) fn fault(self, error: Error) -> Error {
+        self.meta_graph.view.fault(error)
     }
 
     /// Walks the nodes outside of functions, in the order of the file, which means nothing.
     pub fn nodes(&self) -> impl Iterator<Item = Result<Node<'m>>> + use<'m> {
-        nodes(self.view, graph_def::NODE)
+        walk(self.view(), |view| nodes(view, graph_def::NODE))
     }
 
     /// Looks up a node outside of functions. Reads all of them; for many look-ups make a map.
@@ -94,14 +105,13 @@ impl<'m> Graph<'m> {
         }
         let names = self.nodes().flatten().map(|node| node.name.to_owned());
         let error = Error::not_found_among("node", name, names.take(MAX_SEARCHED));
-        Err(self.view.fault(error.for_key(name.as_bytes())))
+        Err(self.fault(error.for_key(name.as_bytes())))
     }
 
     /// Walks the functions of the library, in the order of the file.
     pub fn functions(&self) -> impl Iterator<Item = Result<Function<'m>>> + use<'m> {
-        let source = self.view.source;
-        self.library()
-            .elements(library::FUNCTION)
+        let source = self.meta_graph.view.source;
+        walk(self.library(), |view| view.elements(library::FUNCTION))
             .map(move |message| Function::read(View::new(source, message?)))
     }
 
@@ -120,75 +130,85 @@ impl<'m> Graph<'m> {
         let names = self.functions().flatten();
         let names = names.map(|function| function.name.to_owned());
         let error = Error::not_found_among("function", name, names.take(MAX_SEARCHED));
-        Err(self.view.fault(error.for_key(name.as_bytes())))
+        Err(self.fault(error.for_key(name.as_bytes())))
     }
 
     /// Returns which versions of TensorFlow the graph was made by and for.
     pub fn versions(&self) -> Result<VersionDef> {
-        let versions = self.view.child(graph_def::VERSIONS).decode()?;
+        let versions = self.view()?.child(graph_def::VERSIONS).decode()?;
         Ok(versions.unwrap_or_default())
     }
 
     /// Returns which functions are gradients of which, by name.
     pub fn gradients(&self) -> Result<Vec<GradientDef>> {
-        let elements = self.library().elements(library::GRADIENT);
+        let library = self.library()?;
+        let elements = library.elements(library::GRADIENT);
         elements
-            .map(|message| decode(self.view.source, message?))
+            .map(|message| decode(library.source, message?))
             .collect()
     }
 
     /// Returns the gradients that the author registered under names of their own.
     pub fn registered_gradients(&self) -> Result<Vec<RegisteredGradient>> {
-        let elements = self.library().elements(library::REGISTERED_GRADIENTS);
+        let library = self.library()?;
+        let elements = library.elements(library::REGISTERED_GRADIENTS);
         elements
-            .map(|message| decode(self.view.source, message?))
+            .map(|message| decode(library.source, message?))
             .collect()
     }
 
     /// Counts the nodes of each op, those of all functions included, whether anything calls them
     /// or not. Where a node calls a function by name, that name is its op.
     pub fn ops(&self) -> Result<BTreeMap<&'m str, u64>> {
+        let view = self.view()?;
         let mut counts = HashMap::new();
-        for node in self.view.elements(graph_def::NODE) {
-            count_op(&mut counts, self.view, node?)?;
+        for node in view.elements(graph_def::NODE) {
+            count_op(&mut counts, view, node?)?;
         }
-        for function in self.library().elements(library::FUNCTION) {
-            let function = View::new(self.view.source, function?);
+        for function in view.child(graph_def::LIBRARY).elements(library::FUNCTION) {
+            let function = View::new(view.source, function?);
             for node in function.elements(function_def::NODE_DEF) {
-                count_op(&mut counts, self.view, node?)?;
+                count_op(&mut counts, view, node?)?;
             }
         }
         counts
             .into_iter()
             .map(|(op, (count, offset))| match read_str(op, offset) {
                 Ok(op) => Ok((op, count)),
-                Err(error) => Err(self.view.fault(error)),
+                Err(error) => Err(self.fault(error)),
             })
             .collect()
     }
 
     /// Walks the `NodeDef` messages outside of functions, nothing in them read.
     pub(crate) fn node_messages(self) -> impl Iterator<Item = Result<Message<'m>>> + use<'m> {
-        self.view.elements(graph_def::NODE)
-    }
-
-    /// Adds the file to an error.
-    pub(crate) fn fault(self, error: Error) -> Error {
-        self.view.fault(error)
+        walk(self.view(), |view| view.elements(graph_def::NODE))
     }
 
     /// Decodes all of it.
     pub fn to_proto(&self) -> Result<GraphDef> {
-        Ok(self.view.decode()?.unwrap_or_default())
+        Ok(self.view()?.decode()?.unwrap_or_default())
     }
 }
 
 impl fmt::Debug for Graph<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Graph")
-            .field("file", &self.view.source.path())
+            .field("file", &self.meta_graph.view.source.path())
             .finish_non_exhaustive()
     }
+}
+
+/// Walks what a view has; of one that cannot be had the error is all.
+fn walk<'m, T, W: Iterator<Item = Result<T>>>(
+    view: Result<View<'m>>,
+    elements: fn(View<'m>) -> W,
+) -> impl Iterator<Item = Result<T>> + use<'m, T, W> {
+    let (elements, error) = match view {
+        Ok(view) => (Some(elements(view)), None),
+        Err(error) => (None, Some(Err(error))),
+    };
+    error.into_iter().chain(elements.into_iter().flatten())
 }
 
 /// A search for near names looks at so many.

@@ -1,10 +1,11 @@
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use prost::bytes::Bytes;
 
-use super::view::Source;
+use super::view::{Source, Split};
 use crate::bundle::foreign_kind;
+use crate::chunked::ChunkedProto;
 use crate::error::{Error, Printable, Result};
 use crate::store::{Blob, LocalStore, Store};
 use crate::text;
@@ -18,6 +19,23 @@ pub enum Format {
     Binary,
     /// `saved_model.pbtxt`: protobuf's text form.
     Text,
+    /// `saved_model.cpb`: the binary form in chunks. TensorFlow's open-source builds cannot load
+    /// it.
+    Chunked,
+}
+
+impl Format {
+    /// All of them, in the order in which they are tried.
+    const ALL: [Format; 3] = [Format::Binary, Format::Text, Format::Chunked];
+
+    /// Returns the name of the model file.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Format::Binary => BINARY,
+            Format::Text => TEXT,
+            Format::Chunked => CHUNKED,
+        }
+    }
 }
 
 const BINARY: &str = "saved_model.pb";
@@ -29,42 +47,54 @@ const CHUNKED: &str = "saved_model.cpb";
 pub(crate) const MODEL_FILES: [(&str, Option<Format>); 3] = [
     (BINARY, Some(Format::Binary)),
     (TEXT, Some(Format::Text)),
-    (CHUNKED, None),
+    (CHUNKED, Some(Format::Chunked)),
 ];
 
+/// How a model file is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LoadOptions {
+    /// The only form that is looked for.
+    pub(crate) format: Option<Format>,
+    /// How much a chunked one may be merged to.
+    pub(crate) merge_limit: Option<u64>,
+}
+
 /// Opens the model file of a directory. The binary one wins over the text, as in
-/// `tensorflow/cc/saved_model/reader.cc`, unless one form alone is wanted.
-pub(crate) fn open(store: &dyn Store, directory: &str, only: Option<Format>) -> Result<Source> {
-    for (file, format) in [(BINARY, Format::Binary), (TEXT, Format::Text)] {
-        if only.is_some_and(|only| only != format) {
+/// `tensorflow/cc/saved_model/reader.cc`; the chunked one is last.
+pub(crate) fn open(store: &dyn Store, directory: &str, options: LoadOptions) -> Result<Source> {
+    for format in Format::ALL {
+        if options.format.is_some_and(|wanted| wanted != format) {
             continue;
         }
-        let name = join(directory, file);
+        let name = join(directory, format.file_name());
         let path = store.display(&name);
         let Some(blob) = open_if_there(store, &name)? else {
             continue;
         };
-        let bytes = read(&blob, format).map_err(|error| {
+        return Source::read(&blob, path.clone(), format, options).map_err(|error| {
             let error = error.in_file(&path);
             match foreign_kind(&blob) {
                 Some(kind) => error.remedy(kind),
                 None => error,
             }
-        })?;
-        return Ok(Source {
-            bytes,
-            path,
-            format,
         });
     }
-    let chunked = join(directory, CHUNKED);
-    match open_if_there(store, &chunked)? {
-        Some(_) => Err(Error::unsupported(
-            "a model split into chunks (`saved_model.cpb`) cannot be read yet",
-        )
-        .in_file(store.display(&chunked))),
-        None => Err(no_model(store, directory)),
+    Err(match options.format {
+        Some(format) => Error::not_found(format!("`{}`", format.file_name())),
+        None => no_model(store, directory),
+    })
+}
+
+/// Returns the forms of a model that there are besides the one that was opened.
+pub(crate) fn others(store: &dyn Store, directory: &str, opened: Format) -> Result<Vec<Format>> {
+    let mut others = Vec::new();
+    for format in Format::ALL {
+        let name = join(directory, format.file_name());
+        if format != opened && open_if_there(store, &name)?.is_some() {
+            others.push(format);
+        }
     }
+    Ok(others)
 }
 
 /// Returns the name of what lies in a directory; the root's is empty.
@@ -91,22 +121,45 @@ pub(crate) fn is_absence(error: &io::Error) -> bool {
     )
 }
 
-fn read(blob: &Blob, format: Format) -> Result<Bytes> {
-    let bytes = blob.read(0, blob.len())?;
-    let bytes = match format {
-        Format::Binary => bytes,
-        Format::Text => read_text(&bytes)?,
-    };
-    // A file that is cut, or none of this kind, mostly shows here; the meta graphs are jumped over.
-    for field in Message::new(&bytes).fields() {
-        field?;
+impl Source {
+    fn read(blob: &Blob, path: PathBuf, format: Format, options: LoadOptions) -> Result<Self> {
+        let mut split = None;
+        let bytes = match format {
+            Format::Binary => blob.read(0, blob.len())?,
+            Format::Text => read_text(&blob.read(0, blob.len())?)?,
+            Format::Chunked => {
+                let file = match options.merge_limit {
+                    Some(limit) => ChunkedProto::open_within(blob.clone(), limit)?,
+                    None => ChunkedProto::open(blob.clone())?,
+                };
+                let outline = file.metadata().message.without_graphs();
+                let bytes = file.merge_message(&outline, SAVED_MODEL)?;
+                if outline != file.metadata().message {
+                    split = Some(Split::new(file));
+                }
+                bytes
+            }
+        };
+        // A file that is cut, or none of this kind, mostly shows here; the meta graphs are jumped
+        // over.
+        for field in Message::new(&bytes).fields() {
+            field?;
+        }
+        Ok(Source {
+            bytes,
+            path,
+            format,
+            split,
+        })
     }
-    Ok(bytes)
 }
+
+/// The message that every model file holds.
+pub(super) const SAVED_MODEL: &str = "tensorflow.SavedModel";
 
 /// Brings the text form into the binary one.
 fn read_text(text: &[u8]) -> Result<Bytes> {
-    Ok(text::parse(text, "tensorflow.SavedModel")?.into())
+    Ok(text::parse(text, SAVED_MODEL)?.into())
 }
 
 /// Says what there is in place of a model.
@@ -121,12 +174,12 @@ fn no_model(store: &dyn Store, directory: &str) -> Error {
         }
         Err(error) => return error.into(),
     };
-    let error = Error::not_found(format!("SavedModel (`{BINARY}` or `{TEXT}`)"));
+    let error = Error::not_found(format!("SavedModel (`{BINARY}`, `{TEXT}` or `{CHUNKED}`)"));
     let mut models: Vec<&String> = names
         .iter()
         .filter(|name| {
             let child = join(directory, name);
-            [BINARY, TEXT].iter().any(|file| {
+            [BINARY, TEXT, CHUNKED].iter().any(|file| {
                 let file = join(&child, file);
                 matches!(open_if_there(store, &file), Ok(Some(_)))
             })

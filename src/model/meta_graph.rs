@@ -13,6 +13,7 @@ use crate::example::ParsingSpec;
 use crate::object_graph::ObjectGraph;
 use crate::proto::well_known::Any;
 use crate::proto::{CollectionDef, MetaGraphDef, OpList, SaverDef};
+use crate::wire::Message;
 
 /// The fields of `MetaGraphDef`.
 pub(crate) mod field {
@@ -24,6 +25,9 @@ pub(crate) mod field {
     pub(crate) const ASSET_FILE_DEF: u32 = 6;
     pub(crate) const OBJECT_GRAPH_DEF: u32 = 7;
 }
+
+/// The meta graphs of a `SavedModel`.
+const META_GRAPHS: u32 = 2;
 
 /// The fields of `MetaInfoDef`.
 mod info {
@@ -58,13 +62,29 @@ mod info {
 /// what it need not read does not matter to it.
 #[derive(Clone, Copy)]
 pub struct MetaGraph<'m> {
+    /// Of a split model without what the chunks of the graph have.
     pub(crate) view: View<'m>,
+    /// Which of the model's it is.
+    index: usize,
 }
 
 #[allow(clippy::missing_errors_doc, reason = "said once for all, above")]
 impl<'m> MetaGraph<'m> {
-    pub(crate) fn new(view: View<'m>) -> Self {
-        MetaGraph { view }
+    pub(crate) fn new(view: View<'m>, index: usize) -> Self {
+        MetaGraph { view, index }
+    }
+
+    /// Returns a view of all of it.
+    pub(crate) fn whole(self) -> Result<View<'m>> {
+        let source = self.view.source;
+        if source.split.is_none() {
+            return Ok(self.view);
+        }
+        let model = View::new(source, Message::new(source.whole()?));
+        match model.elements(META_GRAPHS).nth(self.index) {
+            Some(message) => Ok(View::new(source, message?)),
+            None => Err(self.view.fault(Error::malformed("a meta graph got lost"))),
+        }
     }
 
     fn info(self) -> View<'m> {
@@ -204,7 +224,7 @@ impl<'m> MetaGraph<'m> {
 
     /// Returns the program. It is empty where the file has none.
     pub fn graph(&self) -> Graph<'m> {
-        Graph::new(self.view.child(field::GRAPH_DEF))
+        Graph::new(*self)
     }
 
     /// Returns what the graph and its functions take out of serialized `tf.Example` messages.
@@ -253,12 +273,12 @@ impl<'m> MetaGraph<'m> {
 
     /// Returns the `MetaGraphDef`, encoded.
     pub fn bytes(&self) -> Result<Bytes> {
-        Ok(self.view.bytes()?.unwrap_or_default())
+        Ok(self.whole()?.bytes()?.unwrap_or_default())
     }
 
     /// Decodes all of it.
     pub fn to_proto(&self) -> Result<MetaGraphDef> {
-        Ok(self.view.decode()?.unwrap_or_default())
+        Ok(self.whole()?.decode()?.unwrap_or_default())
     }
 
     /// Makes the error for a name that is not there.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use prost::Message as _;
 use prost::bytes::Bytes;
 
-use super::load::{self, Format};
+use super::load::{self, Format, LoadOptions};
 use super::meta_graph::MetaGraph;
 use super::view::{Source, View};
 use crate::bundle::{BundleOptions, BundleReader, Checksums};
@@ -54,21 +54,28 @@ pub struct SavedModel {
 #[derive(Clone, Debug, Default)]
 pub struct SavedModelOptions {
     mapping: Mapping,
-    format: Option<Format>,
     bundle: BundleOptions,
+    load: LoadOptions,
 }
 
 impl SavedModelOptions {
-    /// Sets whether local files are mapped into memory. Default: [`Mapping::Auto`].
-    pub fn mapping(mut self, mapping: Mapping) -> Self {
-        self.mapping = mapping;
+    /// Sets in which form the model file must be written. Default: the first there is of
+    /// `saved_model.pb`, `saved_model.pbtxt` and `saved_model.cpb`.
+    pub fn format(mut self, format: Format) -> Self {
+        self.load.format = Some(format);
         self
     }
 
-    /// Sets which of the model files is read. Default: `saved_model.pb`, or else
-    /// `saved_model.pbtxt`, as TensorFlow does.
-    pub fn format(mut self, format: Format) -> Self {
-        self.format = Some(format);
+    /// Sets how many bytes a split model may be put together to, and its chunks decompressed to.
+    /// Default: 64 MiB and 1024 times the length of `saved_model.cpb`.
+    pub fn merge_limit(mut self, bytes: u64) -> Self {
+        self.load.merge_limit = Some(bytes);
+        self
+    }
+
+    /// Sets whether local files are mapped into memory. Default: [`Mapping::Auto`].
+    pub fn mapping(mut self, mapping: Mapping) -> Self {
+        self.mapping = mapping;
         self
     }
 
@@ -111,8 +118,8 @@ impl SavedModelOptions {
     }
 
     fn open_at(self, store: Arc<dyn Store>, directory: &str, path: PathBuf) -> Result<SavedModel> {
-        let source =
-            load::open(&*store, directory, self.format).map_err(|error| error.in_file(&path))?;
+        let source = load::open(&*store, directory, self.load);
+        let source = source.map_err(|error| error.in_file(&path))?;
         Ok(SavedModel {
             source,
             store,
@@ -125,14 +132,17 @@ impl SavedModelOptions {
 }
 
 impl SavedModel {
-    /// Opens a model's directory, the one with `saved_model.pb` or `saved_model.pbtxt` in it.
+    /// Opens a model's directory, the one with `saved_model.pb` in it. Without it
+    /// `saved_model.pbtxt` is opened, then `saved_model.cpb`.
     ///
-    /// Nothing else need be there: what is missing shows when it is asked for.
+    /// Nothing else need be there: what is missing shows when it is asked for. Of a split model,
+    /// `saved_model.cpb`, the chunks of graphs are read when a graph is, all of them then.
     ///
     /// # Errors
     ///
     /// `NotFound` without the directory or without a model file in it; `Malformed` if the file is
-    /// cut or something else, with what it seems to be; `Unsupported` for a chunked model.
+    /// cut or something else, with what it seems to be; for a split model also `Unsupported` and
+    /// `TooLarge`, as for [`ChunkedProto::open`](crate::chunked::ChunkedProto::open).
     pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
         Self::options().open(directory)
     }
@@ -167,9 +177,24 @@ impl SavedModel {
         self.source.format
     }
 
-    /// Returns the `SavedModel` message, encoded: the model file, unless that is a text.
-    pub fn bytes(&self) -> &Bytes {
-        &self.source.bytes
+    /// Returns the other forms that the model is written in, which were not opened: they may say
+    /// something else.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if the store cannot say.
+    pub fn other_formats(&self) -> Result<Vec<Format>> {
+        load::others(&*self.store, &self.directory, self.format())
+    }
+
+    /// Returns the `SavedModel` message, encoded: the model file, unless that is a text or split.
+    ///
+    /// # Errors
+    ///
+    /// Of a split model, whose chunks are read now: what
+    /// [`ChunkedProto::merge`](crate::chunked::ChunkedProto::merge) answers.
+    pub fn bytes(&self) -> Result<&Bytes> {
+        self.source.whole()
     }
 
     /// Returns the store the model lies in, and its directory there.
@@ -198,7 +223,8 @@ impl SavedModel {
     pub fn meta_graphs(&self) -> impl Iterator<Item = Result<MetaGraph<'_>>> {
         self.view()
             .elements(field::META_GRAPHS)
-            .map(|message| Ok(MetaGraph::new(View::new(&self.source, message?))))
+            .enumerate()
+            .map(|(index, message)| Ok(MetaGraph::new(View::new(&self.source, message?), index)))
     }
 
     /// Returns the first meta graph that has exactly these tags, in any order.
@@ -257,7 +283,7 @@ impl SavedModel {
     ///
     /// `Malformed` if any of it is damaged.
     pub fn to_proto(&self) -> Result<proto::SavedModel> {
-        proto::SavedModel::decode(self.source.bytes.clone()).map_err(|error| {
+        proto::SavedModel::decode(self.bytes()?.clone()).map_err(|error| {
             let error = self.source.fault(Error::malformed(error.to_string()));
             match self.seems_to_be() {
                 Some(kind) => error.remedy(kind),

@@ -1,18 +1,55 @@
 use std::path::{Path, PathBuf};
 use std::str;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use prost::bytes::Bytes;
 
 use super::Format;
+use super::load::SAVED_MODEL;
+use crate::chunked::ChunkedProto;
 use crate::error::{Error, Result};
 use crate::wire::merged::{self, Merged};
 use crate::wire::{Message, Value};
 
 /// The one message all views of a model look at, and the file it came from.
 pub(crate) struct Source {
+    /// The message; of a split model without the chunks of its graphs.
     pub(crate) bytes: Bytes,
     pub(crate) path: PathBuf,
     pub(crate) format: Format,
+    /// Present where `bytes` is not everything.
+    pub(crate) split: Option<Split>,
+}
+
+/// A model in chunks of which some have not been read yet.
+pub(crate) struct Split {
+    file: ChunkedProto,
+    /// The message with all chunks, once it was asked for.
+    whole: OnceLock<Bytes>,
+    /// Held while it is made, so that it is made once.
+    making: Mutex<()>,
+}
+
+impl Split {
+    pub(crate) fn new(file: ChunkedProto) -> Self {
+        Split {
+            file,
+            whole: OnceLock::new(),
+            making: Mutex::new(()),
+        }
+    }
+
+    fn whole(&self) -> Result<&Bytes> {
+        if let Some(whole) = self.whole.get() {
+            return Ok(whole);
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(whole) = self.whole.get() {
+            return Ok(whole);
+        }
+        let whole = self.file.merge(SAVED_MODEL)?;
+        Ok(self.whole.get_or_init(|| whole))
+    }
 }
 
 impl Source {
@@ -20,16 +57,39 @@ impl Source {
         Message::new(&self.bytes)
     }
 
+    /// Returns all of the message. Of a split model the chunks of graphs are read now.
+    pub(crate) fn whole(&self) -> Result<&Bytes> {
+        match &self.split {
+            Some(split) => split.whole().map_err(|error| error.in_file(&self.path)),
+            None => Ok(&self.bytes),
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds the file to an error. Offsets count in the binary form, which of a text the user does
-    /// not have.
+    /// Adds the file to an error. Offsets count in the binary form, which of a text or of chunks
+    /// the user does not have; those in the file of chunks were added already.
     pub(crate) fn fault(&self, error: Error) -> Error {
         match self.format {
             Format::Binary => error.in_file(&self.path),
-            Format::Text => error.without_offset().in_file(&self.path),
+            Format::Chunked if error.path().is_some() => error,
+            Format::Text | Format::Chunked => error.without_offset().in_file(&self.path),
+        }
+    }
+
+    /// Returns a share of the message that a part of it lies in.
+    fn share(&self, part: &[u8]) -> Bytes {
+        let whole = self.split.as_ref().and_then(|split| split.whole.get());
+        let is_within = |bytes: &&Bytes| bytes.as_ptr_range().contains(&part.as_ptr());
+        match [Some(&self.bytes), whole]
+            .into_iter()
+            .flatten()
+            .find(is_within)
+        {
+            Some(bytes) => bytes.slice_ref(part),
+            None => Bytes::copy_from_slice(part),
         }
     }
 }
@@ -147,7 +207,7 @@ impl<'m> View<'m> {
         let parts = self.merged.parts().map_err(|error| self.fault(error))?;
         Ok(match parts[..] {
             [] => None,
-            [part] => Some(self.source.bytes.slice_ref(part.bytes())),
+            [part] => Some(self.source.share(part.bytes())),
             _ => Some(
                 parts
                     .iter()

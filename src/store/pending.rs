@@ -2,7 +2,7 @@ use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::hash::BuildHasher;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::disk;
@@ -118,8 +118,23 @@ impl Write for PendingFile {
         disk::write(&self.file, &self.path, bytes)
     }
 
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        // Faults are for single writes.
+        if cfg!(test) {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return self.write(first.map_or(&[], |slice| slice));
+        }
+        self.file.write_vectored(slices)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+impl Seek for PendingFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

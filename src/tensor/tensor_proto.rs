@@ -2,6 +2,7 @@ use std::cell::Cell;
 
 use prost::Message;
 use prost::bytes::Bytes;
+use prost::encoding::decode_varint;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::proto::{ResourceHandleProto, TensorProto, VariantTensorDataProto};
@@ -247,9 +248,12 @@ fn strings_from_proto(
     repeats: &Repeats,
 ) -> Result<Tensor> {
     if shape.elements() > 0 && !proto.tensor_content.is_empty() {
-        return Err(Error::malformed(format!(
-            "tensor_content in a {dtype} tensor"
-        )));
+        return match dtype {
+            DType::STRING => string_list(shape, &proto.tensor_content),
+            _ => Err(Error::malformed(format!(
+                "tensor_content in a {dtype} tensor"
+            ))),
+        };
     }
     let values: Vec<Bytes> = match dtype {
         DType::STRING => proto.string_val.clone(),
@@ -275,6 +279,22 @@ fn strings_from_proto(
         DType::STRING => Tensor::from_shared_strings(shape, elements),
         _ => Tensor::from_opaque(dtype, shape, elements),
     }
+}
+
+/// Reads the strings of `tensor_content`: all lengths, then all bytes. Split models have constants
+/// in this form (`DecodeStringList` in `tensorflow/core/platform/coding.cc`).
+fn string_list(shape: Shape, content: &Bytes) -> Result<Tensor> {
+    let wrong = || Error::malformed("tensor_content of a string tensor is no list of strings");
+    let mut rest = &content[..];
+    let (mut ends, mut end) = (Vec::new(), 0u64);
+    for _ in 0..shape.elements() {
+        let len = decode_varint(&mut rest).map_err(|_| wrong())?;
+        end = end.checked_add(len).ok_or_else(wrong)?;
+        ends.push(end);
+    }
+    let start = content.len() - rest.len();
+    let elements = Strings::from_parts(ends, content.slice(start..)).map_err(|_| wrong())?;
+    Tensor::from_shared_strings(shape, elements)
 }
 
 /// Bounds what protos of a few bytes may expand to, all of them together.

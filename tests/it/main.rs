@@ -5,6 +5,7 @@ mod building;
 mod casts;
 #[cfg(unix)]
 mod checkpoint_states;
+mod chunked;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
@@ -17,8 +18,10 @@ mod exchange;
 mod fingerprints;
 mod fixtures;
 mod forge;
+mod forge_chunks;
 #[cfg(feature = "cli")]
 mod goldens;
+mod hostile_chunks;
 mod hostile_models;
 #[cfg(feature = "cli")]
 mod inspection;

@@ -406,7 +406,7 @@ fn what_is_missing_is_named() {
 
     let error = in_memory("saved_model.cpb", b"").unwrap_err();
     assert!(
-        matches!(error.kind(), ErrorKind::Unsupported { .. }),
+        matches!(error.kind(), ErrorKind::Malformed { .. }),
         "{error}"
     );
     assert!(in_memory("something", b"").is_err());

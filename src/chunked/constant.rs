@@ -1,0 +1,114 @@
+use prost::Message as _;
+
+use super::rope::Rope;
+use crate::error::{Error, Result};
+use crate::proto::TensorProto;
+use crate::tensor::Tensor;
+use crate::wire::{Field, Message, Value, varint};
+
+/// The way to a constant's elements: `attr`, its key and value, `tensor`, `tensor_content`.
+pub(super) const ATTR: u32 = 5;
+pub(super) const ATTR_KEY: &str = "value";
+pub(super) const TENSOR: u32 = 8;
+pub(super) const TENSOR_CONTENT: u32 = 4;
+const ENTRY_KEY: u32 = 1;
+const ENTRY_VALUE: u32 = 2;
+
+/// Parts a `Const` node from its elements: returns the node without them, and them, as
+/// `tensor_content` has them.
+pub(super) fn part(node: &[u8]) -> Result<(Rope<'_>, Rope<'_>)> {
+    let mut at = None;
+    for field in Message::new(node).fields() {
+        let field = field?;
+        if field.number() == ATTR
+            && let Some(entry) = field.message()
+            && let Some(key) = entry.last(ENTRY_KEY)?
+            && matches!(key.value(), Value::Bytes(key) if key == ATTR_KEY.as_bytes())
+        {
+            at = Some(field.raw());
+        }
+    }
+    let Some(at) = at else {
+        return Err(no_value());
+    };
+    let mut content = None;
+    let rest = replace(node, |field| std::ptr::eq(field.raw(), at), &mut |entry| {
+        replace(entry, |field| field.number() == ENTRY_VALUE, &mut |value| {
+            replace(value, |field| field.number() == TENSOR, &mut |tensor| {
+                content = Some(elements(tensor)?);
+                without_values(tensor)
+            })
+        })
+    })?;
+    Ok((rest, content.ok_or_else(no_value)?))
+}
+
+fn no_value() -> Error {
+    Error::malformed("a Const node has no value")
+}
+
+/// Makes a message anew with another value in the one field that is meant.
+fn replace<'a>(
+    message: &'a [u8],
+    is_meant: impl Fn(&Field<'a>) -> bool,
+    new: &mut dyn FnMut(&'a [u8]) -> Result<Rope<'a>>,
+) -> Result<Rope<'a>> {
+    let mut rope = Rope::default();
+    let mut count = 0;
+    for field in Message::new(message).fields() {
+        let field = field?;
+        match field.value() {
+            Value::Bytes(value) if is_meant(&field) => {
+                rope.push_field(field.number(), new(value)?);
+                count += 1;
+            }
+            _ => rope.push(field.raw()),
+        }
+    }
+    match count {
+        1 => Ok(rope),
+        0 => Err(no_value()),
+        _ => Err(Error::unsupported(
+            "a constant whose value stands in pieces",
+        )),
+    }
+}
+
+/// Keeps of a `TensorProto` what is not elements: dtype, shape, version, and what is not known.
+fn without_values(tensor: &[u8]) -> Result<Rope<'_>> {
+    let mut rope = Rope::default();
+    for field in Message::new(tensor).fields() {
+        let field = field?;
+        if !(TENSOR_CONTENT..=18).contains(&field.number()) {
+            rope.push(field.raw());
+        }
+    }
+    Ok(rope)
+}
+
+/// Returns the elements of a `TensorProto` in the form of `tensor_content`.
+fn elements(tensor: &[u8]) -> Result<Rope<'_>> {
+    if let Some(field) = Message::new(tensor).last(TENSOR_CONTENT)?
+        && let Value::Bytes(content) = field.value()
+        && !content.is_empty()
+    {
+        return Ok(Rope::new(content));
+    }
+    let proto = TensorProto::decode(tensor).map_err(|error| Error::malformed(error.to_string()))?;
+    let tensor = Tensor::from_proto(&proto)?;
+    if let Some(bytes) = tensor.bytes() {
+        return Ok(Rope::owned(bytes.to_vec()));
+    }
+    let Some(strings) = tensor.strings() else {
+        return Err(Error::unsupported(format!(
+            "a constant of dtype {} that is too large for one chunk",
+            tensor.dtype()
+        )));
+    };
+    let mut content = Vec::new();
+    for string in strings.iter() {
+        varint::write_u64(&mut content, string.len() as u64);
+    }
+    content.extend_from_slice(strings.bytes());
+    Ok(Rope::owned(content))
+}
