@@ -6,6 +6,7 @@ use super::farmhash::Fingerprint64;
 use super::fingerprint::Fingerprint;
 use super::hashes::ModelHashes;
 use super::release::FingerprintRelease;
+use crate::chunked::ChunkedProto;
 use crate::error::{Error, Result};
 use crate::store::{Blob, LocalStore, Store};
 
@@ -16,9 +17,14 @@ const INDEX: &str = "variables/variables.index";
 
 /// What TensorFlow 2.21 writes of a model that it computes no hashes of.
 pub(super) const NO_HASHES: i32 = 5;
+/// What it writes of a model in chunks.
+pub(super) const CHUNKED_PRODUCER: i32 = 2;
 
 impl Fingerprint {
     /// Computes the fingerprint of the model in a directory, as TensorFlow 2.21 does.
+    ///
+    /// A model in chunks (`saved_model.cpb`) comes before one in a piece beside it, and has other
+    /// hashes than the same model in a piece: those of its chunks.
     ///
     /// Of a model that is only there as text (`saved_model.pbtxt`) TensorFlow computes no hashes:
     /// all are 0, and the producer is 5. [`of`](Self::of) computes them of the same model's binary
@@ -46,11 +52,11 @@ impl Fingerprint {
         directory: &str,
         release: FingerprintRelease,
     ) -> Result<Self> {
-        if let Some((_, path)) = open_if_there(store, directory, CHUNKED)? {
-            return Err(Error::unsupported(
-                "the fingerprint of a model split into chunks cannot be computed yet",
-            )
-            .in_file(path));
+        if let Some((blob, path)) = open_if_there(store, directory, CHUNKED)? {
+            let computed = Self::of_chunked(blob, release);
+            let mut computed = computed.map_err(|error| error.in_file(path))?;
+            computed.checkpoint_hash = checkpoint_hash(store, directory)?;
+            return Ok(computed);
         }
         let mut computed = match read_if_there(store, directory, BINARY)? {
             Some((model, path)) => {
@@ -73,6 +79,21 @@ impl Fingerprint {
     pub fn of(saved_model: &[u8], release: FingerprintRelease) -> Result<Self> {
         let is_first = release == FingerprintRelease::V2_11;
         let hashes = ModelHashes::new(saved_model, is_first)?;
+        Ok(Self::of_hashes(&hashes, release, release.producer()))
+    }
+
+    /// Computes that of a file of chunks, which TensorFlow can since 2.15.
+    fn of_chunked(blob: Blob, release: FingerprintRelease) -> Result<Self> {
+        if release < FingerprintRelease::V2_14 {
+            return Err(Error::unsupported(
+                "before TensorFlow 2.15 there is no fingerprint of a model in chunks",
+            ));
+        }
+        let hashes = ModelHashes::of_chunked(&ChunkedProto::open(blob)?)?;
+        Ok(Self::of_hashes(&hashes, release, CHUNKED_PRODUCER))
+    }
+
+    fn of_hashes(hashes: &ModelHashes, release: FingerprintRelease, producer: i32) -> Self {
         let mut computed = Fingerprint {
             saved_model_checksum: hashes
                 .graph_def_checksum
@@ -83,14 +104,14 @@ impl Fingerprint {
                 false => hashes.nameless_signature_def_hash,
             },
             saved_object_graph_hash: hashes.saved_object_graph_hash,
-            producer: release.producer(),
+            producer,
             has_version: true,
             ..Fingerprint::default()
         };
         if release >= FingerprintRelease::V2_21 {
             computed.randomize();
         }
-        Ok(computed)
+        computed
     }
 
     fn without_hashes(

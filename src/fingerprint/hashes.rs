@@ -126,7 +126,7 @@ pub(super) fn canonical_hash(
     Ok(hasher.finish())
 }
 
-fn first(space: Space<'_>, parent: Span, number: u32) -> Result<Option<Span>> {
+pub(super) fn first(space: Space<'_>, parent: Span, number: u32) -> Result<Option<Span>> {
     let mut fields = Cursor::new(space, parent, 0);
     while let Some(field) = fields.next()? {
         if field.number == number

@@ -26,11 +26,13 @@
 //! | `verify` | [`FingerprintVerification`]: stored hashes beside computed ones |
 //! | `release` | [`FingerprintRelease`] |
 //! | `hashes` | the hashes of an encoded model |
+//! | `chunked` | those of a model in chunks, which are others |
 //! | `program` | the graph without what changes from save to save |
 //! | `uid` | numbers at the end of functions' names |
 //! | `parts` | messages in messages, found without decoding |
 //! | `farmhash` | the hash |
 
+mod chunked;
 mod compute;
 mod farmhash;
 mod field;

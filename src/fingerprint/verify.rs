@@ -1,9 +1,12 @@
 use std::path::Path;
 
-use super::compute::{BINARY, CHUNKED, NO_HASHES, checkpoint_hash, open_if_there, read_if_there};
+use super::compute::{
+    BINARY, CHUNKED, CHUNKED_PRODUCER, NO_HASHES, checkpoint_hash, open_if_there, read_if_there,
+};
 use super::fingerprint::{FILE, Fingerprint};
 use super::hashes::ModelHashes;
 use super::release::FingerprintRelease;
+use crate::chunked::ChunkedProto;
 use crate::error::{Error, Result};
 use crate::store::{LocalStore, Store};
 
@@ -135,10 +138,13 @@ impl Fingerprint {
         comparison: &mut Comparison,
     ) -> Result<()> {
         match open_if_there(store, directory, CHUNKED)? {
-            Some((_, path)) => Err(Error::unsupported(
-                "the fingerprint of a model split into chunks cannot be computed yet",
-            )
-            .in_file(path)),
+            Some((blob, path)) => {
+                comparison.model_file = Some(CHUNKED.to_owned());
+                let file = ChunkedProto::open(blob);
+                let hashes = file.and_then(|file| ModelHashes::of_chunked(&file));
+                comparison.of_model(&hashes.map_err(|error| error.in_file(path))?);
+                Ok(())
+            }
             None => {
                 comparison.note_model("the hashes are of `saved_model.cpb`, and that is not there");
                 Ok(())
@@ -146,8 +152,6 @@ impl Fingerprint {
         }
     }
 }
-
-const CHUNKED_PRODUCER: i32 = 2;
 
 /// Where the hashes stand in [`Fingerprint::hashes`].
 const SAVED_MODEL: usize = 0;

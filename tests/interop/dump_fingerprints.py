@@ -73,7 +73,7 @@ def hashes(seed):
 
 def models(roots):
   found = [(root, directory) for root in roots
-           for directory, _, files in sorted(os.walk(root)) if 'saved_model.pb' in files]
+           for directory, _, files in sorted(os.walk(root)) if 'saved_model.pb' in files or 'saved_model.cpb' in files]
   rows = compute_all([directory for _, directory in found])
   return {os.path.relpath(directory, root): row for (root, directory), row in zip(found, rows)}
 
