@@ -15,7 +15,7 @@ use crate::wire::{Message, Value};
 /// let matmul = census.ops.iter().find(|op| op.op == "MatMul").unwrap();
 /// assert_eq!(matmul.in_graph, 0);
 /// assert!(matmul.in_functions > 0);
-/// assert_eq!(census.oldest_release.unwrap().name(), "1.15");
+/// assert_eq!(census.oldest_release.unwrap().name(), "2.10");
 /// # Ok::<(), savedmodel::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
