@@ -10,7 +10,7 @@ use super::index_merge::{self, ShardNumbers};
 use super::key::{Key, piece_key, read_piece_key};
 use super::parallel;
 use super::payload;
-use super::pending_entries::{PendingEntries, SortedEntries};
+use super::pending_entries::{NewKey, PendingEntries, SortedEntries};
 use super::publication::Publication;
 use super::shard_writer::{ReadFailure, ShardWriter};
 use super::split::{self, Pieces};
@@ -357,7 +357,17 @@ impl BundleWriter {
         };
         let index = PendingFile::create(&index_path).map_err(in_file(&index_path))?;
         let index = write_index(index, options.block_size, &header.encode(), |table| {
-            index_merge::merge(&mut sorted, &numbers, |key, entry| table.add(key, entry))
+            match &mut sorted[..] {
+                // All numbers stay as they are.
+                [entries] if num_shards == 1 => {
+                    while let Some((key, entry)) = entries.current() {
+                        table.add(key, entry)?;
+                        entries.advance();
+                    }
+                    Ok(())
+                }
+                lists => index_merge::merge(lists, &numbers, |key, entry| table.add(key, entry)),
+            }
         });
         drop(sorted);
         publication.publish(index.map_err(|error| error.in_file(&index_path))?)
@@ -365,13 +375,13 @@ impl BundleWriter {
 
     fn add_whole(&mut self, key: &[u8], values: Values<'_>) -> Result<()> {
         self.check_name(key)?;
-        self.check_new(key, None)?;
+        let new = self.check_new(key, None)?;
         let max = self.options.max_shard_size.unwrap_or(u64::MAX);
         let put = match values.dense_len() {
             Some(len) if len > max && split::can_be_cut(values.dtype()) => {
                 self.put_in_pieces(key, values, max)
             }
-            _ => self.put(key, values),
+            _ => self.put(key, new, values),
         };
         put.map_err(|error| error.for_key(key))
     }
@@ -402,7 +412,9 @@ impl BundleWriter {
             return self.add_whole(key, values);
         }
         match self.partitioned.get(key) {
-            None => self.check_new(key, None)?,
+            None => {
+                self.check_new(key, None)?;
+            }
             Some(whole) if (whole.dtype(), whole.shape()) != (values.dtype(), full_shape) => {
                 return refuse(format!(
                     "this piece is of dtype {} and full shape {full_shape}, and earlier ones of {} and {}",
@@ -411,7 +423,7 @@ impl BundleWriter {
                     whole.shape()
                 ));
             }
-            Some(_) => self.check_new(&piece_key(key, slice), Some((key, slice)))?,
+            Some(_) => {}
         }
         self.put_piece(key, full_shape, slice, values)
             .map_err(|error| error.for_key(key))
@@ -426,7 +438,9 @@ impl BundleWriter {
         values: Values<'_>,
     ) -> Result<()> {
         let dtype = values.dtype();
-        self.put(&piece_key(key, slice), values)?;
+        let piece = piece_key(key, slice);
+        let new = self.check_new(&piece, Some((key, slice)))?;
+        self.put(&piece, new, values)?;
         let shard = self.full.len() as i32;
         self.partitioned
             .entry(key.into())
@@ -442,7 +456,8 @@ impl BundleWriter {
         let pieces = Pieces::new(&shape, max / size);
         // A scalar, or what has no elements.
         if shape.elements() <= 1 {
-            return self.put(key, values);
+            let new = self.check_new(key, None)?;
+            return self.put(key, new, values);
         }
         match values {
             Values::View(view) => {
@@ -477,7 +492,7 @@ impl BundleWriter {
     }
 
     /// Writes a tensor's bytes and notes its entry under a key that was found free.
-    fn put(&mut self, key: &[u8], values: Values<'_>) -> Result<()> {
+    fn put(&mut self, key: &[u8], new: NewKey, values: Values<'_>) -> Result<()> {
         self.refuse_after_failure()?;
         let dtype = values.dtype();
         if dtype.size().is_none() && dtype != DType::STRING && dtype != DType::VARIANT {
@@ -509,7 +524,7 @@ impl BundleWriter {
         BundleEntry::stored(dtype, shape, offset, size, written)
             .in_shard(self.full.len() as i32)
             .encode_into(&mut self.encoded);
-        self.entries.insert(key, &self.encoded)
+        self.entries.insert(key, new, &self.encoded)
     }
 
     /// Writes a reader's bytes; returns their checksum. If they are at fault, none stay.
@@ -574,7 +589,9 @@ impl BundleWriter {
         for (key, entry) in &self.partitioned {
             self.encoded.clear();
             entry.encode_into(&mut self.encoded);
-            self.entries.insert(key, &self.encoded)?;
+            if let Some(new) = self.entries.new_key(key) {
+                self.entries.insert(key, new, &self.encoded)?;
+            }
         }
         let is_used = self.entries.len() > self.entries_before;
         let path = self
@@ -605,9 +622,10 @@ impl BundleWriter {
         Ok(())
     }
 
-    fn check_new(&self, key: &[u8], piece: Option<(&[u8], &TensorSlice)>) -> Result<()> {
-        if !self.entries.contains(key) && !self.partitioned.contains_key(key) {
-            return Ok(());
+    fn check_new(&self, key: &[u8], piece: Option<(&[u8], &TensorSlice)>) -> Result<NewKey> {
+        let new = self.entries.new_key(key);
+        if let Some(new) = new.filter(|_| !self.partitioned.contains_key(key)) {
+            return Ok(new);
         }
         Err(match piece {
             None => Error::invalid_argument("the key was added before").for_key(key),
@@ -669,6 +687,9 @@ fn sort_all(pending: Vec<Mutex<Result<SortedEntries, PendingEntries>>>) -> Vec<S
         .collect()
 }
 
+/// Several blocks of an index are written at once.
+const BUFFER: usize = 1 << 20;
+
 /// Writes an index: the header and what `fill` adds.
 pub(super) fn write_index(
     file: PendingFile,
@@ -676,7 +697,8 @@ pub(super) fn write_index(
     header: &[u8],
     fill: impl FnOnce(&mut table::Writer<BufWriter<PendingFile>>) -> Result<()>,
 ) -> Result<PendingFile> {
-    let mut table = table::Writer::new(BufWriter::new(file)).with_block_size(block_size);
+    let mut table =
+        table::Writer::new(BufWriter::with_capacity(BUFFER, file)).with_block_size(block_size);
     table.add(b"", header)?;
     fill(&mut table)?;
     let mut file = table.finish()?;
