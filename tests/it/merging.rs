@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::random::{Added, Numbers, TensorSet, stored_dtypes};
 use crate::tensorflow;
-use crate::writing::{add_all, bundles, names, work_directory};
+use crate::writing::{add_all, bundles, different, names, rows_of, work_directory};
 
 fn options() -> MergeOptions {
     MergeOptions::default().durability(Durability::None)
@@ -468,5 +468,33 @@ fn interop_tensorflow_merges_to_the_same() {
     );
     for (name, bytes) in &ours {
         assert!(*bytes == theirs[name], "{name}");
+    }
+}
+
+#[test]
+fn interop_tensorflow_reads_every_shard() {
+    let directory = work_directory("interop_tensorflow_reads_every_shard");
+    for seed in 2001..=2006 {
+        let set = TensorSet::new(seed, &stored_dtypes(&[]));
+        let (sharded, alone) = (
+            directory.join(format!("{seed}")),
+            directory.join(format!("{seed}_alone")),
+        );
+        let mut writers: Vec<BundleWriter> = (0..3).map(|_| writer(&sharded)).collect();
+        for (i, added) in set.added.iter().enumerate() {
+            added.add_to(&mut writers[i % 3]).unwrap();
+        }
+        BundleWriter::finish_together(writers).unwrap();
+        let mut one = writer(&alone);
+        add_all(&mut one, &set.added);
+        one.finish().unwrap();
+        let list = directory.join(format!("{seed}.json"));
+        fs::write(&list, json!(rows_of(&set.added)).to_string()).unwrap();
+        let out = directory.join(format!("{seed}_by_tensorflow"));
+        if tensorflow::run("resave_bundle.py", &[&sharded, &list, &out]).is_none() {
+            return;
+        }
+        let differ = different(&alone, &out);
+        assert!(differ.is_empty(), "{differ:?}");
     }
 }
