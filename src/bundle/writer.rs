@@ -578,7 +578,9 @@ impl BundleWriter {
         let next = ShardWriter::create(&path, self.options.threads).map_err(in_file(&path))?;
         self.failed = true;
         let full = std::mem::replace(&mut self.data, next).finish();
-        self.full.push(full.map_err(in_file(&path))?);
+        let mut full = full.map_err(in_file(&path))?;
+        full.close();
+        self.full.push(full);
         self.entries_before = self.entries.len();
         self.failed = false;
         Ok(())

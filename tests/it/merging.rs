@@ -225,6 +225,32 @@ fn shards_are_no_longer_than_they_may_be() {
 }
 
 #[test]
+fn a_bundle_may_have_more_shards_than_files_can_be_open() {
+    let directory = work_directory("more_shards_than_files");
+    let prefix = directory.join("b");
+    let mut writer = BundleWriter::options()
+        .durability(Durability::None)
+        .max_shard_size(1)
+        .create(&prefix)
+        .unwrap();
+    for i in 0..5000u32 {
+        let tensor = Tensor::from_slice([1], &[i as u8]).unwrap();
+        writer.add(format!("{i:04}"), &tensor).unwrap();
+    }
+    writer.finish().unwrap();
+    let merged = directory.join("merged");
+    merge_bundles([&prefix], &merged, &options()).unwrap();
+    let reader = BundleReader::open(&merged).unwrap();
+    assert_eq!(reader.num_shards(), 5000);
+    assert!(reader.verify().unwrap().is_sound());
+    assert_eq!(
+        *reader.tensor("4999").unwrap().values::<u8>().unwrap(),
+        [4999u32 as u8]
+    );
+    fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
 fn what_cannot_be_merged_stays_as_it_is() {
     let directory = work_directory("what_cannot_be_merged");
     let part = |name: &str, add: &dyn Fn(&mut BundleWriter)| {
