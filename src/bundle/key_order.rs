@@ -110,7 +110,7 @@ mod tests {
         // A chain: each the beginning of the next.
         let chain: Vec<Vec<u8>> = (0..300).rev().map(|len| vec![b'a'; 5 * len]).collect();
         check(&chain);
-        let ends = |i: usize| (b'a'..b'z').map(move |end| [vec![b'a'; 5 * i], vec![end]].concat());
+        let ends = |i: usize| (b'a'..=b'z').map(move |end| [vec![b'a'; 5 * i], vec![end]].concat());
         check(&(0..100).flat_map(ends).collect::<Vec<_>>());
     }
 }

@@ -260,7 +260,7 @@ mod tests {
     use crate::store::platform::TestDirectory;
 
     fn numbers(len: usize) -> Vec<u8> {
-        (0..len).map(|i| (i * i >> 7) as u8).collect()
+        (0..len).map(|i| ((i * i) >> 7) as u8).collect()
     }
 
     #[test]

@@ -1,23 +1,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use super::entry::BundleEntry;
-use super::header::Header;
-use super::index_merge::{self, ShardNumbers};
+use super::index_file;
+use super::index_merge::ShardNumbers;
 use super::key::{Key, piece_key, read_piece_key};
-use super::parallel;
 use super::payload;
-use super::pending_entries::{NewKey, PendingEntries, SortedEntries};
+use super::pending_entries::{NewKey, PendingEntries};
 use super::publication::Publication;
 use super::shard_writer::{ReadFailure, ShardWriter};
 use super::split::{self, Pieces};
+use super::values::{Values, read_error};
 use super::writer_options::BundleWriterOptions;
 use crate::error::{Error, Result};
 use crate::store::PendingFile;
-use crate::table;
 use crate::tensor::{DType, Extent, Shape, TensorSlice, TensorView};
 
 /// Writes a tensor bundle: a checkpoint, or the `variables/` of a SavedModel.
@@ -66,34 +64,6 @@ pub struct BundleWriter {
     failed: bool,
     /// Memory for an encoded entry.
     encoded: Vec<u8>,
-}
-
-/// What a tensor is made of.
-enum Values<'v> {
-    View(TensorView<'v>),
-    Reader(DType, Shape, &'v mut dyn Read),
-}
-
-impl Values<'_> {
-    fn dtype(&self) -> DType {
-        match self {
-            Values::View(view) => view.dtype(),
-            Values::Reader(dtype, ..) => *dtype,
-        }
-    }
-
-    fn shape(&self) -> &Shape {
-        match self {
-            Values::View(view) => view.shape(),
-            Values::Reader(_, shape, _) => shape,
-        }
-    }
-
-    /// Returns how many bytes of a shard they take; `None` for elements of no fixed size.
-    fn dense_len(&self) -> Option<u64> {
-        let size = self.dtype().size()? as u64;
-        Some(self.shape().elements().saturating_mul(size))
-    }
 }
 
 impl BundleWriter {
@@ -340,7 +310,7 @@ impl BundleWriter {
                 }
             }
             numbers.push(ShardNumbers::new(shards));
-            pending.push(Mutex::new(Err(finished.entries)));
+            pending.push(finished.entries);
         }
         let Some(mut publication) = publication else {
             return Err(Error::invalid_argument("no writer, so no bundle"));
@@ -350,26 +320,9 @@ impl BundleWriter {
             publication.shard(file);
             num_shards = 1;
         }
-        let mut sorted = sort_all(pending);
-        let header = Header {
-            num_shards,
-            ..Header::WRITTEN
-        };
         let index = PendingFile::create(&index_path).map_err(in_file(&index_path))?;
-        let index = write_index(index, options.block_size, &header.encode(), |table| {
-            match &mut sorted[..] {
-                // All numbers stay as they are.
-                [entries] if num_shards == 1 => {
-                    while let Some((key, entry)) = entries.current() {
-                        table.add(key, entry)?;
-                        entries.advance();
-                    }
-                    Ok(())
-                }
-                lists => index_merge::merge(lists, &numbers, |key, entry| table.add(key, entry)),
-            }
-        });
-        drop(sorted);
+        let index =
+            index_file::write_lists(index, options.block_size, num_shards, pending, &numbers);
         publication.publish(index.map_err(|error| error.in_file(&index_path))?)
     }
 
@@ -671,57 +624,6 @@ struct Closed {
     /// Each with whether it has an entry.
     shards: Vec<(PendingFile, bool)>,
     entries: PendingEntries,
-}
-
-/// Puts the entries of all writers in order, each list on a thread of its own: there were as many
-/// at work before.
-fn sort_all(pending: Vec<Mutex<Result<SortedEntries, PendingEntries>>>) -> Vec<SortedEntries> {
-    parallel::for_each(pending.len(), pending.len(), |i| {
-        let mut list = pending[i].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(entries) = &mut *list {
-            *list = Ok(std::mem::take(entries).into_sorted());
-        }
-    });
-    let lists = pending.into_iter().map(Mutex::into_inner);
-    lists
-        .map(|list| list.unwrap_or_else(PoisonError::into_inner))
-        .map(|list| list.unwrap_or_else(PendingEntries::into_sorted))
-        .collect()
-}
-
-/// Several blocks of an index are written at once.
-const BUFFER: usize = 1 << 20;
-
-/// Writes an index: the header and what `fill` adds.
-pub(super) fn write_index(
-    file: PendingFile,
-    block_size: usize,
-    header: &[u8],
-    fill: impl FnOnce(&mut table::Writer<BufWriter<PendingFile>>) -> Result<()>,
-) -> Result<PendingFile> {
-    let mut table =
-        table::Writer::new(BufWriter::with_capacity(BUFFER, file)).with_block_size(block_size);
-    table.add(b"", header)?;
-    fill(&mut table)?;
-    let mut file = table.finish()?;
-    file.flush()?;
-    Ok(file.into_inner().map_err(io::IntoInnerError::into_error)?)
-}
-
-/// Says what was wrong with a reader.
-fn read_error(failure: ReadFailure, size: u64, dtype: DType) -> Error {
-    match failure {
-        ReadFailure::Reader(error) | ReadFailure::File(error) => Error::from(error),
-        ReadFailure::Short(len) => Error::invalid_argument(format!(
-            "the reader ended after {len} of the tensor's {size} bytes"
-        )),
-        ReadFailure::Long => Error::invalid_argument(format!(
-            "the reader has more than the tensor's {size} bytes"
-        )),
-        ReadFailure::BadBool(at, byte) => Error::malformed(format!(
-            "element {at} of a {dtype} tensor is {byte:#04x}, neither 0 nor 1"
-        )),
-    }
 }
 
 /// Returns what makes the system's word an error of that file.

@@ -122,8 +122,7 @@ impl Scenario {
     /// it.
     pub(super) fn outcome(self, directory: &Directory) -> Outcome {
         for name in directory.names() {
-            let is_picked_up =
-                name.ends_with(".index") || name.ends_with(|c: char| c == '1' || c == '2');
+            let is_picked_up = name.ends_with(".index") || name.ends_with(['1', '2']);
             let is_set_apart = name.contains(".tempstate") || name.contains(".set-aside-");
             let is_known = [1, 2]
                 .iter()
