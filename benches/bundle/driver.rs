@@ -13,6 +13,9 @@ use crate::harness::{self, DIRECTORY, DataDirectory, PYTHON, Result, meter};
 
 pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
     let groups: Vec<&Group> = GROUPS.iter().filter(|group| wanted(group.name)).collect();
+    if groups.is_empty() {
+        return Ok(());
+    }
     let rounds = harness::rounds()?;
     let data = Data(DataDirectory::new("bundle-bench")?);
     let peer = match env::var(PYTHON) {

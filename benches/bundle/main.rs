@@ -1,4 +1,4 @@
-//! Reads bundles beside TensorFlow's own C++ reader; see README.md beside this file.
+//! Reads and writes bundles beside TensorFlow's own C++ code; see README.md beside this file.
 //!
 //! One process drives two others, this library's side and TensorFlow's, each a loop over commands,
 //! so that the memory peaks of one are not those of the other.
@@ -14,6 +14,10 @@ mod harness;
 mod rows;
 #[cfg(target_os = "linux")]
 mod side;
+#[cfg(target_os = "linux")]
+mod writing;
+#[cfg(target_os = "linux")]
+mod writing_side;
 
 #[cfg(target_os = "linux")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,11 +28,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     {
         return side::serve();
     }
+    if arguments.iter().any(|argument| argument == writing::FLAG) {
+        return writing_side::serve();
+    }
     let wanted: Vec<&String> = arguments
         .iter()
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    driver::run(|group| wanted.is_empty() || wanted.iter().any(|word| group.contains(&**word)))
+    let is_wanted =
+        |group: &str| wanted.is_empty() || wanted.iter().any(|word| group.contains(&**word));
+    driver::run(is_wanted)?;
+    writing::run(is_wanted)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -318,10 +318,17 @@ mod tests {
     use crate::bundle::pending_entries::PendingEntries;
     use crate::tensor::DType;
 
+    fn insert(pending: &mut PendingEntries, key: &str, entry: &BundleEntry) {
+        let new = pending.new_key(key.as_bytes()).unwrap();
+        pending
+            .insert(key.as_bytes(), new, &entry.encode())
+            .unwrap();
+    }
+
     fn source(entries: &[(&str, BundleEntry)]) -> SortedEntries {
         let mut pending = PendingEntries::default();
         for (key, entry) in entries {
-            pending.insert(key.as_bytes(), &entry.encode()).unwrap();
+            insert(&mut pending, key, entry);
         }
         pending.into_sorted()
     }
@@ -359,9 +366,7 @@ mod tests {
             let sources = (0..count).map(|source| {
                 let mut entries = PendingEntries::default();
                 for i in (source..100).step_by(count as usize) {
-                    entries
-                        .insert(format!("{i:03}").as_bytes(), &stored(i).encode())
-                        .unwrap();
+                    insert(&mut entries, &format!("{i:03}"), &stored(i));
                 }
                 entries.into_sorted()
             });

@@ -3,11 +3,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::header::Header;
+use super::index_file;
 use super::index_merge::{self, EntrySource, IndexEntries, ShardNumbers};
 use super::publication::Publication;
 use super::raw_entry::RawEntry;
 use super::reader::BundleReader;
-use super::writer::write_index;
 use super::writer_options::{BLOCK_SIZE, Durability, Existing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{PendingFile, disk};
@@ -161,7 +161,7 @@ pub fn merge_bundles(
     let file = PendingFile::create(&index_path)
         .map_err(|error| Error::from(error).in_file(&index_path))?;
     let header = merged_header(&inputs, used.files.len().max(1))?;
-    let index = write_index(file, options.block_size, &header, |table| {
+    let index = index_file::write(file, options.block_size, &header, |table| {
         let entries = inputs.iter().map(Input::entries);
         let mut entries = entries.collect::<Result<Vec<_>>>()?;
         index_merge::merge(&mut entries, &used.numbers, |key, entry| {

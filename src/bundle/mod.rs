@@ -24,8 +24,10 @@
 //! | `writer_options` | [`BundleWriterOptions`]: how it is written |
 //! | `pending_entries` | the entries of a bundle under construction |
 //! | `key_order` | sorting by keys that have much in common |
+//! | `values` | what a tensor is made of: a view, or a reader |
 //! | `split` | tensors too large for a shard, cut into pieces |
 //! | `merge` | [`merge_bundles`]: several bundles become one |
+//! | `index_file` | the index as a file |
 //! | `index_merge` | an index from the entries of several sources |
 //! | `raw_entry` | an entry whose shard gets another number |
 //! | `publication` | a bundle's finished files, put in place together |
@@ -52,6 +54,7 @@ mod entry;
 #[cfg(test)]
 mod faults;
 mod header;
+mod index_file;
 mod index_merge;
 mod key;
 mod key_order;
@@ -71,6 +74,7 @@ mod set_aside;
 mod shard;
 mod shard_writer;
 mod split;
+mod values;
 mod verify;
 mod writer;
 mod writer_options;

@@ -12,8 +12,9 @@ const BUFFER: usize = 1 << 20;
 /// From this size on, bytes are written from where they are.
 const DIRECT: usize = 256 << 10;
 
-/// What is summed at once: it is still near when it is written.
-const PIECE: usize = 256 << 10;
+/// What is summed at once: it is still near when it is written. Less than that would leave the file
+/// in smaller pages of the cache, which take longer to map.
+const PIECE: usize = 1 << 20;
 
 /// From this size on, space for a tensor is reserved before it is written.
 const LARGE: u64 = 8 << 20;

@@ -1,23 +1,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use super::entry::BundleEntry;
-use super::header::Header;
-use super::index_merge::{self, ShardNumbers};
+use super::index_file;
+use super::index_merge::ShardNumbers;
 use super::key::{Key, piece_key, read_piece_key};
-use super::parallel;
 use super::payload;
-use super::pending_entries::{PendingEntries, SortedEntries};
+use super::pending_entries::{NewKey, PendingEntries};
 use super::publication::Publication;
 use super::shard_writer::{ReadFailure, ShardWriter};
 use super::split::{self, Pieces};
+use super::values::{Values, read_error};
 use super::writer_options::BundleWriterOptions;
 use crate::error::{Error, Result};
 use crate::store::PendingFile;
-use crate::table;
 use crate::tensor::{DType, Extent, Shape, TensorSlice, TensorView};
 
 /// Writes a tensor bundle: a checkpoint, or the `variables/` of a SavedModel.
@@ -66,34 +64,6 @@ pub struct BundleWriter {
     failed: bool,
     /// Memory for an encoded entry.
     encoded: Vec<u8>,
-}
-
-/// What a tensor is made of.
-enum Values<'v> {
-    View(TensorView<'v>),
-    Reader(DType, Shape, &'v mut dyn Read),
-}
-
-impl Values<'_> {
-    fn dtype(&self) -> DType {
-        match self {
-            Values::View(view) => view.dtype(),
-            Values::Reader(dtype, ..) => *dtype,
-        }
-    }
-
-    fn shape(&self) -> &Shape {
-        match self {
-            Values::View(view) => view.shape(),
-            Values::Reader(_, shape, _) => shape,
-        }
-    }
-
-    /// Returns how many bytes of a shard they take; `None` for elements of no fixed size.
-    fn dense_len(&self) -> Option<u64> {
-        let size = self.dtype().size()? as u64;
-        Some(self.shape().elements().saturating_mul(size))
-    }
 }
 
 impl BundleWriter {
@@ -349,7 +319,7 @@ impl BundleWriter {
                 }
             }
             numbers.push(ShardNumbers::new(shards));
-            pending.push(Mutex::new(Err(finished.entries)));
+            pending.push(finished.entries);
         }
         let Some(mut publication) = publication else {
             return Err(Error::invalid_argument("no writer, so no bundle"));
@@ -359,28 +329,21 @@ impl BundleWriter {
             publication.shard(file);
             num_shards = 1;
         }
-        let mut sorted = sort_all(pending);
-        let header = Header {
-            num_shards,
-            ..Header::WRITTEN
-        };
         let index = PendingFile::create(&index_path).map_err(in_file(&index_path))?;
-        let index = write_index(index, options.block_size, &header.encode(), |table| {
-            index_merge::merge(&mut sorted, &numbers, |key, entry| table.add(key, entry))
-        });
-        drop(sorted);
+        let index =
+            index_file::write_lists(index, options.block_size, num_shards, pending, &numbers);
         publication.publish(index.map_err(|error| error.in_file(&index_path))?)
     }
 
     fn add_whole(&mut self, key: &[u8], values: Values<'_>) -> Result<()> {
         self.check_name(key)?;
-        self.check_new(key, None)?;
+        let new = self.check_new(key, None)?;
         let max = self.options.max_shard_size.unwrap_or(u64::MAX);
         let put = match values.dense_len() {
             Some(len) if len > max && split::can_be_cut(values.dtype()) => {
                 self.put_in_pieces(key, values, max)
             }
-            _ => self.put(key, values),
+            _ => self.put(key, new, values),
         };
         put.map_err(|error| error.for_key(key))
     }
@@ -411,7 +374,9 @@ impl BundleWriter {
             return self.add_whole(key, values);
         }
         match self.partitioned.get(key) {
-            None => self.check_new(key, None)?,
+            None => {
+                self.check_new(key, None)?;
+            }
             Some(whole) if (whole.dtype(), whole.shape()) != (values.dtype(), full_shape) => {
                 return refuse(format!(
                     "this piece is of dtype {} and full shape {full_shape}, and earlier ones of {} and {}",
@@ -420,7 +385,7 @@ impl BundleWriter {
                     whole.shape()
                 ));
             }
-            Some(_) => self.check_new(&piece_key(key, slice), Some((key, slice)))?,
+            Some(_) => {}
         }
         self.put_piece(key, full_shape, slice, values)
             .map_err(|error| error.for_key(key))
@@ -435,7 +400,9 @@ impl BundleWriter {
         values: Values<'_>,
     ) -> Result<()> {
         let dtype = values.dtype();
-        self.put(&piece_key(key, slice), values)?;
+        let piece = piece_key(key, slice);
+        let new = self.check_new(&piece, Some((key, slice)))?;
+        self.put(&piece, new, values)?;
         let shard = self.full.len() as i32;
         self.partitioned
             .entry(key.into())
@@ -451,7 +418,8 @@ impl BundleWriter {
         let pieces = Pieces::new(&shape, max / size);
         // A scalar, or what has no elements.
         if shape.elements() <= 1 {
-            return self.put(key, values);
+            let new = self.check_new(key, None)?;
+            return self.put(key, new, values);
         }
         match values {
             Values::View(view) => {
@@ -486,7 +454,7 @@ impl BundleWriter {
     }
 
     /// Writes a tensor's bytes and notes its entry under a key that was found free.
-    fn put(&mut self, key: &[u8], values: Values<'_>) -> Result<()> {
+    fn put(&mut self, key: &[u8], new: NewKey, values: Values<'_>) -> Result<()> {
         self.refuse_after_failure()?;
         let dtype = values.dtype();
         if dtype.size().is_none() && dtype != DType::STRING && dtype != DType::VARIANT {
@@ -518,7 +486,7 @@ impl BundleWriter {
         BundleEntry::stored(dtype, shape, offset, size, written)
             .in_shard(self.full.len() as i32)
             .encode_into(&mut self.encoded);
-        self.entries.insert(key, &self.encoded)
+        self.entries.insert(key, new, &self.encoded)
     }
 
     /// Writes a reader's bytes; returns their checksum. If they are at fault, none stay.
@@ -572,7 +540,9 @@ impl BundleWriter {
         let next = ShardWriter::create(&path, self.options.threads).map_err(in_file(&path))?;
         self.failed = true;
         let full = std::mem::replace(&mut self.data, next).finish();
-        self.full.push(full.map_err(in_file(&path))?);
+        let mut full = full.map_err(in_file(&path))?;
+        full.close();
+        self.full.push(full);
         self.entries_before = self.entries.len();
         self.failed = false;
         Ok(())
@@ -583,7 +553,9 @@ impl BundleWriter {
         for (key, entry) in &self.partitioned {
             self.encoded.clear();
             entry.encode_into(&mut self.encoded);
-            self.entries.insert(key, &self.encoded)?;
+            if let Some(new) = self.entries.new_key(key) {
+                self.entries.insert(key, new, &self.encoded)?;
+            }
         }
         let is_used = self.entries.len() > self.entries_before;
         let path = self
@@ -614,9 +586,10 @@ impl BundleWriter {
         Ok(())
     }
 
-    fn check_new(&self, key: &[u8], piece: Option<(&[u8], &TensorSlice)>) -> Result<()> {
-        if !self.entries.contains(key) && !self.partitioned.contains_key(key) {
-            return Ok(());
+    fn check_new(&self, key: &[u8], piece: Option<(&[u8], &TensorSlice)>) -> Result<NewKey> {
+        let new = self.entries.new_key(key);
+        if let Some(new) = new.filter(|_| !self.partitioned.contains_key(key)) {
+            return Ok(new);
         }
         Err(match piece {
             None => Error::invalid_argument("the key was added before").for_key(key),
@@ -660,53 +633,6 @@ struct Closed {
     /// Each with whether it has an entry.
     shards: Vec<(PendingFile, bool)>,
     entries: PendingEntries,
-}
-
-/// Puts the entries of all writers in order, each list on a thread of its own: there were as many
-/// at work before.
-fn sort_all(pending: Vec<Mutex<Result<SortedEntries, PendingEntries>>>) -> Vec<SortedEntries> {
-    parallel::for_each(pending.len(), pending.len(), |i| {
-        let mut list = pending[i].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(entries) = &mut *list {
-            *list = Ok(std::mem::take(entries).into_sorted());
-        }
-    });
-    let lists = pending.into_iter().map(Mutex::into_inner);
-    lists
-        .map(|list| list.unwrap_or_else(PoisonError::into_inner))
-        .map(|list| list.unwrap_or_else(PendingEntries::into_sorted))
-        .collect()
-}
-
-/// Writes an index: the header and what `fill` adds.
-pub(super) fn write_index(
-    file: PendingFile,
-    block_size: usize,
-    header: &[u8],
-    fill: impl FnOnce(&mut table::Writer<BufWriter<PendingFile>>) -> Result<()>,
-) -> Result<PendingFile> {
-    let mut table = table::Writer::new(BufWriter::new(file)).with_block_size(block_size);
-    table.add(b"", header)?;
-    fill(&mut table)?;
-    let mut file = table.finish()?;
-    file.flush()?;
-    Ok(file.into_inner().map_err(io::IntoInnerError::into_error)?)
-}
-
-/// Says what was wrong with a reader.
-fn read_error(failure: ReadFailure, size: u64, dtype: DType) -> Error {
-    match failure {
-        ReadFailure::Reader(error) | ReadFailure::File(error) => Error::from(error),
-        ReadFailure::Short(len) => Error::invalid_argument(format!(
-            "the reader ended after {len} of the tensor's {size} bytes"
-        )),
-        ReadFailure::Long => Error::invalid_argument(format!(
-            "the reader has more than the tensor's {size} bytes"
-        )),
-        ReadFailure::BadBool(at, byte) => Error::malformed(format!(
-            "element {at} of a {dtype} tensor is {byte:#04x}, neither 0 nor 1"
-        )),
-    }
 }
 
 /// Returns what makes the system's word an error of that file.

@@ -13,7 +13,8 @@ use super::disk;
 /// `.tempstate` and a random number.
 #[derive(Debug)]
 pub(crate) struct PendingFile {
-    file: File,
+    /// While it is open: a bundle can have more shards than a process may have open files.
+    file: Option<File>,
     path: PathBuf,
     /// Whether it stays where it is when this is dropped.
     stays: bool,
@@ -28,7 +29,7 @@ impl PendingFile {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {}
                 file => {
                     return Ok(PendingFile {
-                        file: file?,
+                        file: Some(file?),
                         path,
                         stays: false,
                     });
@@ -43,15 +44,12 @@ impl PendingFile {
     pub(crate) fn link(source: &Path, target: &Path) -> io::Result<Self> {
         // Not a name of a symbolic link, which would lead elsewhere from another directory.
         let source = fs::canonicalize(source)?;
-        // Some systems sync only what is open for writing, which not every file can be.
-        let writable = OpenOptions::new().read(true).write(true).open(&source);
-        let mut file = writable.or_else(|_| File::open(&source))?;
         for _ in 0..100 {
             let path = pending_path(target);
             match disk::link(&source, &path) {
                 Ok(()) => {
                     return Ok(PendingFile {
-                        file,
+                        file: None,
                         path,
                         stays: false,
                     });
@@ -61,7 +59,8 @@ impl PendingFile {
             }
         }
         let mut copy = Self::create(target)?;
-        io::copy(&mut file, &mut copy)?;
+        io::copy(&mut File::open(&source)?, &mut copy)?;
+        copy.close();
         Ok(copy)
     }
 
@@ -70,21 +69,38 @@ impl PendingFile {
         &self.path
     }
 
+    /// Ends writing.
+    pub(crate) fn close(&mut self) {
+        self.file = None;
+    }
+
+    fn open_file(&self) -> io::Result<&File> {
+        let closed = || io::Error::other("the file is complete");
+        self.file.as_ref().ok_or_else(closed)
+    }
+
     /// Reserves space up to that length, which is not changed.
     pub(crate) fn preallocate(&self, len: u64) -> io::Result<()> {
-        disk::preallocate(&self.file, &self.path, len)
+        disk::preallocate(self.open_file()?, &self.path, len)
     }
 
     /// Takes everything behind the first `len` bytes away; what is written next follows them.
     pub(crate) fn truncate(&mut self, len: u64) -> io::Result<()> {
-        disk::truncate(&self.file, &self.path, len)?;
-        self.file.seek(SeekFrom::Start(len))?;
+        let mut file = self.open_file()?;
+        disk::truncate(file, &self.path, len)?;
+        file.seek(SeekFrom::Start(len))?;
         Ok(())
     }
 
     /// Waits until the bytes are on the disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        disk::sync(&self.file, &self.path)
+        if let Some(file) = &self.file {
+            return disk::sync(file, &self.path);
+        }
+        // Some systems sync only what is open for writing, which not every file can be.
+        let writable = OpenOptions::new().write(true).open(&self.path);
+        let file = writable.or_else(|_| File::open(&self.path))?;
+        disk::sync(&file, &self.path)
     }
 
     /// Moves the file to its place, over what is there.
@@ -115,7 +131,7 @@ pub(crate) fn random_number() -> u64 {
 
 impl Write for PendingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        disk::write(&self.file, &self.path, bytes)
+        disk::write(self.open_file()?, &self.path, bytes)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -124,17 +140,17 @@ impl Write for PendingFile {
             let first = slices.iter().find(|slice| !slice.is_empty());
             return self.write(first.map_or(&[], |slice| slice));
         }
-        self.file.write_vectored(slices)
+        self.open_file()?.write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.open_file()?.flush()
     }
 }
 
 impl Seek for PendingFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
+        self.open_file()?.seek(to)
     }
 }
 

@@ -207,4 +207,5 @@ def main():
         json.dump(rows, out)
 
 
-main()
+if __name__ == "__main__":
+    main()

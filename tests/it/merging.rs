@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::random::{Added, Numbers, TensorSet, stored_dtypes};
 use crate::tensorflow;
-use crate::writing::{add_all, bundles, names, work_directory};
+use crate::writing::{add_all, bundles, different, names, rows_of, work_directory};
 
 fn options() -> MergeOptions {
     MergeOptions::default().durability(Durability::None)
@@ -222,6 +222,32 @@ fn shards_are_no_longer_than_they_may_be() {
         );
         assert!(lengths.len() >= 14);
     }
+}
+
+#[test]
+fn a_bundle_may_have_more_shards_than_files_can_be_open() {
+    let directory = work_directory("more_shards_than_files");
+    let prefix = directory.join("b");
+    let mut writer = BundleWriter::options()
+        .durability(Durability::None)
+        .max_shard_size(1)
+        .create(&prefix)
+        .unwrap();
+    for i in 0..5000u32 {
+        let tensor = Tensor::from_slice([1], &[i as u8]).unwrap();
+        writer.add(format!("{i:04}"), &tensor).unwrap();
+    }
+    writer.finish().unwrap();
+    let merged = directory.join("merged");
+    merge_bundles([&prefix], &merged, &options()).unwrap();
+    let reader = BundleReader::open(&merged).unwrap();
+    assert_eq!(reader.num_shards(), 5000);
+    assert!(reader.verify().unwrap().is_sound());
+    assert_eq!(
+        *reader.tensor("4999").unwrap().values::<u8>().unwrap(),
+        [4999u32 as u8]
+    );
+    fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
@@ -468,5 +494,33 @@ fn interop_tensorflow_merges_to_the_same() {
     );
     for (name, bytes) in &ours {
         assert!(*bytes == theirs[name], "{name}");
+    }
+}
+
+#[test]
+fn interop_tensorflow_reads_every_shard() {
+    let directory = work_directory("interop_tensorflow_reads_every_shard");
+    for seed in 2001..=2006 {
+        let set = TensorSet::new(seed, &stored_dtypes(&[]));
+        let (sharded, alone) = (
+            directory.join(format!("{seed}")),
+            directory.join(format!("{seed}_alone")),
+        );
+        let mut writers: Vec<BundleWriter> = (0..3).map(|_| writer(&sharded)).collect();
+        for (i, added) in set.added.iter().enumerate() {
+            added.add_to(&mut writers[i % 3]).unwrap();
+        }
+        BundleWriter::finish_together(writers).unwrap();
+        let mut one = writer(&alone);
+        add_all(&mut one, &set.added);
+        one.finish().unwrap();
+        let list = directory.join(format!("{seed}.json"));
+        fs::write(&list, json!(rows_of(&set.added)).to_string()).unwrap();
+        let out = directory.join(format!("{seed}_by_tensorflow"));
+        if tensorflow::run("resave_bundle.py", &[&sharded, &list, &out]).is_none() {
+            return;
+        }
+        let differ = different(&alone, &out);
+        assert!(differ.is_empty(), "{differ:?}");
     }
 }

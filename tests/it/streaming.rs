@@ -192,3 +192,113 @@ fn a_reader_at_fault_leaves_nothing_behind() {
     assert!(writer.finish().is_err());
     assert_eq!(names(&directory).len(), 4);
 }
+
+/// Gives so many bytes of a pattern without holding them.
+struct Pattern {
+    at: u64,
+    end: u64,
+}
+
+/// Not a multiple of anything that a writer cuts by.
+const PERIOD: usize = 65_521;
+
+impl Read for Pattern {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        static BYTES: [u8; PERIOD] = {
+            let mut bytes = [0; PERIOD];
+            let mut i = 0;
+            while i < PERIOD {
+                bytes[i] = (i * 7 + i / 251) as u8;
+                i += 1;
+            }
+            bytes
+        };
+        let from = (self.at % PERIOD as u64) as usize;
+        let len = (out.len().min(PERIOD - from) as u64).min(self.end - self.at) as usize;
+        out[..len].copy_from_slice(&BYTES[from..from + len]);
+        self.at += len as u64;
+        Ok(len)
+    }
+}
+
+const PREFIX: &str = "SAVEDMODEL_TEST_STREAM_TO";
+const SIZE: &str = "SAVEDMODEL_TEST_STREAM_BYTES";
+
+/// Writes a tensor in a process that does nothing else, and checks it; returns the most memory, in
+/// KiB, that the process had resident while it wrote.
+#[cfg(target_os = "linux")]
+fn peak_of_streaming(test: &str, size: u64) -> u64 {
+    let directory = work_directory(test);
+    let prefix = directory.join("b");
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "streaming::in_a_process_of_its_own",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(PREFIX, &prefix)
+        .env(SIZE, size.to_string())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    let peak = text
+        .lines()
+        .find_map(|line| line.strip_prefix("peak KiB: "));
+    let peak = peak.and_then(|peak| peak.trim().parse().ok()).expect(&text);
+    // Every byte is what the reader gave, and has the checksum that was stored.
+    let reader = BundleReader::options().threads(2).open(&prefix).unwrap();
+    let tensor = reader.tensor("large").unwrap();
+    let mut pattern = Pattern { at: 0, end: size };
+    let mut piece = vec![0; 1 << 20];
+    for stored in tensor.bytes().unwrap().chunks(piece.len()) {
+        pattern.read_exact(&mut piece[..stored.len()]).unwrap();
+        assert!(*stored == piece[..stored.len()]);
+    }
+    assert_eq!(reader.tensor("behind").unwrap(), Tensor::scalar(7));
+    drop((tensor, reader));
+    fs::remove_dir_all(directory).unwrap();
+    println!("{size} bytes written with {peak} KiB resident");
+    peak
+}
+
+#[test]
+#[ignore = "the other tests run it as a process"]
+fn in_a_process_of_its_own() {
+    let (Ok(prefix), Ok(size)) = (std::env::var(PREFIX), std::env::var(SIZE)) else {
+        return;
+    };
+    let size: u64 = size.parse().unwrap();
+    let mut writer = BundleWriter::options()
+        .durability(Durability::None)
+        .create(prefix)
+        .unwrap();
+    let pattern = Pattern { at: 0, end: size };
+    writer
+        .add_from_reader("large", DType::FLOAT, [size / 4], pattern)
+        .unwrap();
+    writer.add("behind", &Tensor::scalar(7)).unwrap();
+    writer.finish().unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    println!(
+        "\npeak KiB: {}",
+        peak.unwrap().trim().trim_end_matches(" kB")
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_tensor_takes_little_memory() {
+    let peak = peak_of_streaming("a_large_tensor_takes_little_memory", 256 << 20);
+    assert!(peak < 32 << 10, "{peak} KiB");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "writes 3 GiB"]
+fn three_gibibytes_take_little_memory() {
+    let peak = peak_of_streaming("three_gibibytes", 3 << 30);
+    assert!(peak < 32 << 10, "{peak} KiB");
+}

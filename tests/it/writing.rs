@@ -1,6 +1,8 @@
 //! Writing, compared with the files under `tests/vectors` that TensorFlow wrote.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use savedmodel::bundle::{BundleWriterOptions, Durability, Existing};
@@ -12,6 +14,7 @@ use savedmodel::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::answers::{hex, unhex};
 use crate::random::{Added, TensorSet, stored_dtypes};
 use crate::tensorflow;
 
@@ -116,7 +119,7 @@ pub(crate) fn add_all(bundle: &mut BundleWriter, all: &[Added]) {
 }
 
 /// The files of two bundles that differ.
-fn different(one: &Path, other: &Path) -> Vec<String> {
+pub(crate) fn different(one: &Path, other: &Path) -> Vec<String> {
     let bytes = |prefix: &Path, suffix: &str| {
         let mut path = prefix.as_os_str().to_owned();
         path.push(suffix);
@@ -127,6 +130,22 @@ fn different(one: &Path, other: &Path) -> Vec<String> {
         .filter(|suffix| bytes(one, suffix) != bytes(other, suffix))
         .map(|suffix| format!("{}{suffix}", one.display()))
         .collect()
+}
+
+/// What was added to a bundle, as `resave_bundle.py` takes it.
+pub(crate) fn rows_of(all: &[Added]) -> Vec<Value> {
+    let row = |added: &Added| {
+        let part = match &added.piece {
+            None => String::new(),
+            Some((shape, slice)) => {
+                let dims: Vec<String> = shape.dims().iter().map(u64::to_string).collect();
+                format!("{} {slice}", dims.join(" "))
+            }
+        };
+        let dtype = added.tensor.dtype().number();
+        json!({"key_hex": hex(&added.key), "shape_and_slice": part, "dtype": dtype})
+    };
+    all.iter().map(row).collect()
 }
 
 /// Reads a bundle and writes it again; says which of its files differ.
@@ -344,21 +363,7 @@ fn interop_tensorflow_reads_what_is_written_and_saves_the_same() {
     for seed in 101..=106 {
         let prefix = directory.join(format!("{seed}"));
         let set = write_random(&prefix, seed, 1, &stored_dtypes(&[]));
-        let rows: Vec<Value> = in_data_order(&BundleReader::open(&prefix).unwrap())
-            .iter()
-            .map(|added| {
-                let part = match &added.piece {
-                    None => String::new(),
-                    Some((shape, slice)) => {
-                        let dims: Vec<String> = shape.dims().iter().map(u64::to_string).collect();
-                        format!("{} {slice}", dims.join(" "))
-                    }
-                };
-                let key: String = added.key.iter().map(|byte| format!("{byte:02x}")).collect();
-                let dtype = added.tensor.dtype().number();
-                json!({"key_hex": key, "shape_and_slice": part, "dtype": dtype})
-            })
-            .collect();
+        let rows = rows_of(&in_data_order(&BundleReader::open(&prefix).unwrap()));
         assert!(!rows.is_empty() && !set.tensors.is_empty(), "seed {seed}");
         let list = directory.join(format!("{seed}.json"));
         fs::write(&list, Value::from(rows).to_string()).unwrap();
@@ -395,4 +400,85 @@ fn interop_what_tensorflow_saves_is_written_the_same() {
         }
     }
     assert!(compared >= 5, "{compared} bundles were compared");
+}
+
+/// Reads one of the rows of `random_sets.py`, with its values.
+fn added_of(row: &Value, values: &mut impl Read) -> Added {
+    let number = |value: &Value| value.as_u64().unwrap();
+    let numbers = |list: &Value| -> Vec<u64> {
+        let list = list.as_array().unwrap();
+        list.iter().map(number).collect()
+    };
+    let mut take = |len: u64| {
+        let mut bytes = vec![0; len as usize];
+        values.read_exact(&mut bytes).unwrap();
+        bytes
+    };
+    let dtype = DType::from_number(number(&row["dtype"]) as i32);
+    let shape = Shape::new(&numbers(&row["shape"])).unwrap();
+    let tensor = match dtype.size() {
+        Some(size) => {
+            let bytes = take(shape.elements() * size as u64);
+            Tensor::from_bytes(dtype, shape, bytes).unwrap()
+        }
+        None => {
+            let elements: Strings = numbers(&row["lengths"]).into_iter().map(take).collect();
+            match dtype {
+                DType::STRING => Tensor::from_shared_strings(shape, elements).unwrap(),
+                _ => Tensor::from_opaque(dtype, shape, elements).unwrap(),
+            }
+        }
+    };
+    let piece = TensorSlice::parse_shape_and_slice(row["slice"].as_str().unwrap()).unwrap();
+    Added {
+        key: unhex(&row["key_hex"]),
+        piece,
+        tensor,
+    }
+}
+
+#[test]
+fn interop_a_thousand_sets_are_written_as_tensorflow_writes_them() {
+    let directory = work_directory("interop_a_thousand_sets");
+    let seed = std::env::var("SAVEDMODEL_TF_SEED").unwrap_or_else(|_| "1".to_owned());
+    let count = 1000;
+    let arguments = [&*directory, Path::new(&seed), Path::new("1000")];
+    if tensorflow::run("random_sets.py", &arguments).is_none() {
+        return;
+    }
+    let sets = fs::read_to_string(directory.join("sets.json")).unwrap();
+    let sets: Value = serde_json::from_str(&sets).unwrap();
+    let file = fs::File::open(directory.join("values.bin")).unwrap();
+    let mut values = BufReader::new(file);
+    let (mut tensors, mut pieces, mut dtypes) = (0, 0, BTreeSet::new());
+    for (i, rows) in sets.as_array().unwrap().iter().enumerate() {
+        let (ours, theirs) = (directory.join("ours"), directory.join(i.to_string()));
+        let mut writer = BundleWriter::options()
+            .durability(Durability::None)
+            .create(&ours)
+            .unwrap();
+        for row in rows.as_array().unwrap() {
+            let added = added_of(row, &mut values);
+            added.add_to(&mut writer).unwrap();
+            tensors += 1;
+            pieces += usize::from(added.piece.is_some());
+            dtypes.insert(added.tensor.dtype());
+        }
+        writer.finish().unwrap();
+        let differ = different(&theirs, &ours);
+        assert!(differ.is_empty(), "seed {seed}: {differ:?}");
+        for prefix in [ours, theirs] {
+            for suffix in ["index", "data-00000-of-00001"] {
+                fs::remove_file(prefix.with_extension(suffix)).unwrap();
+            }
+        }
+    }
+    assert_eq!(sets.as_array().unwrap().len(), count);
+    assert_eq!(
+        dtypes.len(),
+        stored_dtypes(&[DType::VARIANT]).len(),
+        "{dtypes:?}"
+    );
+    println!("{count} sets of {tensors} tensors, {pieces} of them pieces, are the same");
+    fs::remove_dir_all(directory).unwrap();
 }
