@@ -1,8 +1,8 @@
-//! Reads TensorFlow's SavedModel format in pure Rust, without TensorFlow.
+//! Reads and writes TensorFlow's SavedModel format in pure Rust, without TensorFlow.
 //!
 //! A SavedModel is a directory: the program in `saved_model.pb`, the variables in a
 //! [tensor bundle](bundle) under `variables/`, assets, a fingerprint. A checkpoint is a tensor bundle
-//! alone. This version reads both and writes checkpoints.
+//! alone.
 //!
 //! ```
 //! use savedmodel::SavedModel;
