@@ -13,6 +13,8 @@
 mod asset_names;
 pub mod constants;
 mod default_attrs;
+#[cfg(test)]
+mod faults;
 mod meta_graph;
 mod saved_model;
 mod signature;

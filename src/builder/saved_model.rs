@@ -387,7 +387,7 @@ impl Staged {
             staged.push(name);
             staged.push(format!(".{number}"));
             let path = parent.join(staged);
-            match fs::create_dir(&path) {
+            match disk::create_directory(&path) {
                 Ok(()) => {
                     return Ok(Staged {
                         path,

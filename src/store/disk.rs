@@ -31,6 +31,13 @@ pub(crate) fn create_directories(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(grown)
 }
 
+/// Creates a directory that must not be there yet.
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before(Operation::CreateDirectories(path))?;
+    fs::create_dir(path)
+}
+
 /// Returns the directory that a file or directory lies in.
 pub(crate) fn parent_of(path: &Path) -> &Path {
     match path.parent() {
