@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use prost::Message;
@@ -14,8 +14,8 @@ use crate::proto::collection_def::{AnyList, BytesList, Kind, NodeList};
 use crate::proto::meta_graph_def::{CollectionDefEntry, MetaInfoDef, SignatureDefEntry};
 use crate::proto::well_known::Any;
 use crate::proto::{
-    AssetFileDef, CollectionDef, GraphDef, MetaGraphDef, OpDef, OpList, SaverDef,
-    TensorInfo as TensorInfoProto, tensor_info,
+    AssetFileDef, CollectionDef, FunctionDef, GraphDef, MetaGraphDef, NodeDef, OpList, SaverDef,
+    TensorInfo as TensorInfoProto, attr_value, tensor_info,
 };
 use crate::tensor::{DType, Shape};
 
@@ -112,6 +112,12 @@ impl MetaGraphBuilder {
     /// all [initializers](GraphBuilder::initialize_with).
     pub fn main_op(mut self, operation: &Operation) -> Self {
         self.main_op = Some(operation.name().to_owned());
+        self
+    }
+
+    /// Sets the node of a given graph that is run after the variables were restored.
+    pub fn main_op_named(mut self, node: &str) -> Self {
+        self.main_op = Some(node.to_owned());
         self
     }
 
@@ -330,16 +336,45 @@ fn node_list(value: impl IntoIterator<Item = String>) -> CollectionDef {
     }
 }
 
-/// Returns the registrations of all ops in a graph and its functions, sorted by name; of custom ops
-/// nothing is known.
+/// Returns the registrations of the ops of a graph and of the functions it calls, sorted by name; of
+/// custom ops nothing is known. What only branches and loops lead to is left out, as by
+/// `ops_used_by_graph_def` in `tensorflow/python/framework/meta_graph.py`.
 fn used_ops(graph: &GraphDef) -> OpList {
     let functions = graph.library.iter().flat_map(|library| &library.function);
-    let nodes = graph.node.iter();
-    let nodes = nodes.chain(functions.flat_map(|function| &function.node_def));
-    let names: BTreeSet<&str> = nodes.map(|node| node.op.as_str()).collect();
-    let ops = names.into_iter().filter_map(op::find);
+    let functions: HashMap<&str, &FunctionDef> = functions
+        .filter_map(|function| Some((function.signature.as_ref()?.name.as_str(), function)))
+        .collect();
+    let mut used = BTreeSet::new();
+    let mut open: Vec<&[NodeDef]> = vec![&graph.node];
+    while let Some(nodes) = open.pop() {
+        for node in nodes {
+            let called = match &*node.op {
+                "PartitionedCall" | "StatefulPartitionedCall" => called_function(node),
+                _ => None,
+            };
+            for name in [Some(&*node.op), called].into_iter().flatten() {
+                if used.insert(name)
+                    && let Some(function) = functions.get(name)
+                {
+                    open.push(&function.node_def);
+                }
+            }
+        }
+    }
+    let ops = used
+        .into_iter()
+        .filter(|name| !functions.contains_key(name));
+    let ops = ops.filter_map(op::find);
     OpList {
-        op: ops.map(|facts| facts.to_proto()).collect::<Vec<OpDef>>(),
+        op: ops.map(|facts| facts.to_proto()).collect(),
+    }
+}
+
+fn called_function(node: &NodeDef) -> Option<&str> {
+    let attr = node.attr.iter().find(|it| it.key.as_deref() == Some("f"))?;
+    match attr.value.as_ref()?.value.as_ref()? {
+        attr_value::Value::Func(function) => Some(&function.name),
+        _ => None,
     }
 }
 

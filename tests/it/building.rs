@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use prost::Message;
 use savedmodel::builder::{MetaGraphBuilder, SavedModelBuilder, constants};
 use savedmodel::bundle::Durability;
 use savedmodel::graph::{Function, GraphBuilder};
+use savedmodel::wire::{self, MapOrder};
 use savedmodel::{
-    DType, Error, ErrorKind, PartialShape, Result, SavedModel, Shape, Signature, Tensor,
+    DType, Error, ErrorKind, PartialShape, Result, SavedModel, Shape, Signature, Tensor, proto,
 };
 use serde_json::{Value as Json, json};
 
@@ -190,6 +192,93 @@ fn interop_built_models_run_by_every_route() {
             assert_eq!(answer[route], *expected, "{route}");
         }
     }
+}
+
+/// The bytes of the model, what says who wrote it left out, maps in one order.
+fn without_writer(mut model: proto::SavedModel) -> Vec<u8> {
+    for meta_graph in &mut model.meta_graphs {
+        let info = meta_graph.meta_info_def.as_mut().unwrap();
+        info.tensorflow_version.clear();
+        info.tensorflow_git_version.clear();
+    }
+    let encoded = model.encode_to_vec();
+    let canonical = wire::Canonical::new(&encoded, "tensorflow.SavedModel", MapOrder::Cpp);
+    canonical.unwrap().to_vec()
+}
+
+/// Builds a model of what TensorFlow's builder was given.
+fn build_as_told(case: &Path, theirs: &SavedModel) -> SavedModel {
+    let read = |name: &str| std::fs::read(case.join(name)).unwrap();
+    let graph = proto::GraphDef::decode(&read("graph.pb")[..]).unwrap();
+    let rest = proto::MetaGraphDef::decode(&read("rest.pb")[..]).unwrap();
+    let arguments: Json = serde_json::from_slice(&read("arguments.json")).unwrap();
+    let tags = arguments["tags"].as_array().unwrap().iter();
+    let tags = tags.map(|tag| tag.as_str().unwrap());
+    let mut meta_graph = MetaGraphBuilder::from_graph_def(graph, tags);
+    for entry in rest.signature_def {
+        let signature = Signature::from_proto(entry.value.unwrap());
+        meta_graph = meta_graph.signature(&entry.key.unwrap(), signature);
+    }
+    for entry in rest.collection_def {
+        meta_graph = meta_graph.collection(&entry.key.unwrap(), entry.value.unwrap());
+    }
+    if let Some(saver) = rest.saver_def {
+        meta_graph = meta_graph.saver(saver);
+    }
+    for asset in arguments["assets"].as_array().unwrap() {
+        meta_graph = meta_graph.asset(asset[0].as_str().unwrap(), asset[1].as_str().unwrap());
+    }
+    if let Some(main_op) = arguments["main_op"].as_str() {
+        meta_graph = meta_graph.main_op_named(main_op);
+    }
+    if arguments["clear_devices"] == true {
+        meta_graph = meta_graph.clear_devices();
+    }
+    if arguments["strip_default_attrs"] == true {
+        meta_graph = meta_graph.strip_default_attrs();
+    }
+    let values = match theirs.has_variables().unwrap() {
+        true => theirs.variables().unwrap().read_all().unwrap(),
+        false => Vec::new(),
+    };
+    let values = values
+        .iter()
+        .map(|(key, value)| (key.as_str().unwrap(), value.clone()));
+    let mut builder = builder(case.join("ours"));
+    builder
+        .add_meta_graph_and_variables(meta_graph, values)
+        .unwrap();
+    SavedModel::open(builder.save().unwrap()).unwrap()
+}
+
+#[test]
+fn interop_the_same_graph_gives_the_meta_graph_of_tensorflows_builder() {
+    let scratch = Scratch::new("v1");
+    if tensorflow::run("build_v1.py", &[scratch.path()]).is_none() {
+        return;
+    }
+    let mut compared = 0;
+    for entry in std::fs::read_dir(scratch.path()).unwrap() {
+        let case = entry.unwrap().path();
+        let theirs = SavedModel::open(case.join("model")).unwrap();
+        let ours = build_as_told(&case, &theirs).to_proto().unwrap();
+        let theirs = theirs.to_proto().unwrap();
+        let ops = |model: &proto::SavedModel| {
+            let info = model.meta_graphs[0].meta_info_def.clone().unwrap();
+            info.stripped_op_list
+        };
+        assert_eq!(ops(&ours), ops(&theirs), "{case:?}");
+        let text = |model| {
+            let bytes = without_writer(model);
+            savedmodel::text::print(bytes, "tensorflow.SavedModel").unwrap()
+        };
+        let (ours, theirs) = (text(ours), text(theirs));
+        let lines = ours.lines().zip(theirs.lines());
+        let differs = lines.enumerate().find(|(_, (a, b))| a != b);
+        assert!(ours == theirs, "{case:?}: {differs:?}");
+        compared += 1;
+    }
+    assert_eq!(compared, 8);
 }
 
 #[test]
