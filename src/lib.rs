@@ -38,6 +38,7 @@
 //! # Features
 //!
 //! `cli` builds the command line tool `savedmodel`. The library is the same with and without.
+//! `tf-runtime` adds the module `runtime`, which runs models through an installed TensorFlow.
 
 pub mod bundle;
 mod error;
@@ -47,6 +48,8 @@ pub mod object_graph;
 pub mod op;
 pub mod proto;
 pub mod record;
+#[cfg(feature = "tf-runtime")]
+pub mod runtime;
 pub mod store;
 pub mod table;
 mod tensor;
@@ -81,4 +84,11 @@ const _: () = {
     shared::<object_graph::CheckpointGraph>();
     shared::<table::Reader>();
     shared::<store::Blob>();
+    #[cfg(feature = "tf-runtime")]
+    {
+        shared::<runtime::Runtime>();
+        shared::<runtime::SavedModelBundle>();
+        shared::<runtime::SignatureRunner>();
+        shared::<runtime::RestoredFunction<'_>>();
+    }
 };
