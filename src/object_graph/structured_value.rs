@@ -246,6 +246,13 @@ impl From<i64> for StructuredValue {
     }
 }
 
+/// For literals, which are `i32` unless something else is said.
+impl From<i32> for StructuredValue {
+    fn from(value: i32) -> Self {
+        StructuredValue::Int(value.into())
+    }
+}
+
 impl From<f64> for StructuredValue {
     fn from(value: f64) -> Self {
         StructuredValue::Float(value)

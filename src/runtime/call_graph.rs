@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::Result;
 use crate::model::{Graph, Node};
@@ -29,12 +29,38 @@ impl<'m> CallGraph<'m> {
         Ok(CallGraph { names, callees })
     }
 
-    /// Returns functions each of which calls the next, and the last the first.
-    pub(super) fn cycle(&self) -> Option<Vec<&'m str>> {
+    /// Returns functions each of which calls the next, and the last the first, if these nodes lead
+    /// to such.
+    pub(super) fn cycle_below(
+        &self,
+        nodes: impl Iterator<Item = Result<Node<'m>>>,
+    ) -> Result<Option<Vec<&'m str>>> {
+        let mut called = Vec::new();
+        for node in nodes {
+            let node = node?;
+            called.push(node.op());
+            called.extend(called_functions(&node)?);
+        }
+        let called: HashSet<&str> = called.into_iter().collect();
+        let places = 0..self.names.len();
+        Ok(self.cycle_from(places.filter(|place| called.contains(self.names[*place]))))
+    }
+
+    /// Returns such functions, if the one of that name leads to them.
+    pub(super) fn cycle_from_function(&self, name: &str) -> Option<Vec<&'m str>> {
+        self.cycle_from(
+            self.names
+                .iter()
+                .position(|known| *known == name)
+                .into_iter(),
+        )
+    }
+
+    fn cycle_from(&self, starts: impl Iterator<Item = usize>) -> Option<Vec<&'m str>> {
         // What is on the path that is being walked, and what has been walked from to all ends.
         let mut is_on_path = vec![false; self.names.len()];
         let mut is_done = vec![false; self.names.len()];
-        for start in 0..self.names.len() {
+        for start in starts {
             let mut path = vec![(start, 0)];
             while let Some(&(function, next)) = path.last() {
                 if is_done[function] {

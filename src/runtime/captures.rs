@@ -5,6 +5,7 @@ use super::call_graph::called_functions;
 use super::ffi::{NodeAttr, NodeInput, Operation, Output};
 use super::saved_model_bundle::SavedModelBundle;
 use super::session::Session;
+use super::soundness;
 use super::variable_flow::VariableFlow;
 use crate::error::{Error, Printable, Result};
 use crate::model::MetaGraph;
@@ -97,6 +98,7 @@ impl Captures {
         let fault =
             |what: &str| Error::malformed(format!("function `{}`: {what}", Printable(function)));
         let session = bundle.shared_session();
+        soundness::check_function(bundle.meta_graph()?, function)?;
         let signature = bundle
             .meta_graph()?
             .graph()

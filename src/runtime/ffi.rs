@@ -504,9 +504,6 @@ const SHARED_ALIGNMENT: usize = 64;
 /// From this length on sharing costs less than copying.
 const SHARED_LENGTH: usize = 1024;
 
-/// Of a tensor of more dimensions the library ends the process (`TensorShape::MaxDimensions`).
-const MAX_RANK: usize = 254;
-
 impl Value {
     fn own(api: &'static Api, raw: *mut TfTensor) -> Option<Self> {
         NonNull::new(raw).map(|raw| Value { api, raw })
@@ -520,12 +517,6 @@ impl Value {
             .iter()
             .map(|&dim| dim as i64)
             .collect();
-        if dims.len() > MAX_RANK {
-            return Err(Error::unsupported(format!(
-                "a tensor of rank {}: TensorFlow has up to {MAX_RANK}",
-                dims.len()
-            )));
-        }
         if let Some(strings) = tensor.strings() {
             return Self::from_strings(api, &dims, strings);
         }

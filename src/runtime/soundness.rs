@@ -35,18 +35,31 @@ fn check_tag_sets(model: &SavedModel, tags: &[String]) -> Result<()> {
     }
 }
 
-/// Functions that call each other in a circle through attributes make TensorFlow's optimizer
-/// recurse until the stack ends, and the process with it.
+/// Functions that call each other in a circle through attributes make TensorFlow recurse until the
+/// stack ends, and the process with it. Those that nothing calls do no harm.
 fn check_calls(meta_graph: MetaGraph<'_>) -> Result<()> {
-    let Some(cycle) = CallGraph::read(meta_graph.graph())?.cycle() else {
-        return Ok(());
-    };
-    let shown: Vec<&str> = cycle.iter().copied().take(MAX_TOLD).collect();
-    Err(Error::malformed(format!(
+    let graph = meta_graph.graph();
+    match CallGraph::read(graph)?.cycle_below(graph.nodes())? {
+        Some(cycle) => Err(circle(&cycle)),
+        None => Ok(()),
+    }
+}
+
+/// Checks a function that nothing in the graph calls, before something does.
+pub(super) fn check_function(meta_graph: MetaGraph<'_>, name: &str) -> Result<()> {
+    match CallGraph::read(meta_graph.graph())?.cycle_from_function(name) {
+        Some(cycle) => Err(circle(&cycle)),
+        None => Ok(()),
+    }
+}
+
+fn circle(functions: &[&str]) -> Error {
+    let shown: Vec<&str> = functions.iter().copied().take(MAX_TOLD).collect();
+    Error::malformed(format!(
         "the functions {} call each other in a circle",
         Printable(&shown.join(", "))
     ))
-    .remedy("TensorFlow would not survive loading the model"))
+    .remedy("TensorFlow would not survive running them")
 }
 
 /// Tensors of signatures, and the nodes that restore and initialize.

@@ -6,6 +6,7 @@
 
 mod calls;
 mod comparison;
+mod forge;
 mod libraries;
 mod models;
 mod tensorflow;
