@@ -8,8 +8,9 @@ use super::session::Session;
 use super::soundness;
 use super::variable_flow::VariableFlow;
 use crate::error::{Error, Printable, Result};
-use crate::model::MetaGraph;
+use crate::model::{MetaGraph, Node};
 use crate::object_graph::{Object, ObjectGraph, ObjectKind, Variable};
+use crate::proto::attr_value::Value;
 use crate::tensor::{DType, PartialShape, Tensor};
 
 /// Which tensors of the graph stand for which objects: for a variable or a table its handle.
@@ -220,6 +221,16 @@ impl Captures {
         let unsupported =
             || Error::unsupported(format!("{object:?} has no function that creates it"));
         let create = function("_create_resource").ok_or_else(unsupported)?;
+        if let Some(node) = same_resource(bundle, create)? {
+            let output = session.tensor(&node)?;
+            self.outputs.insert(object.id(), output);
+            return Ok(output);
+        }
+        if object.saveable_objects().next().is_some() || !object.checkpoint_keys().is_empty() {
+            return Err(Error::unsupported(format!(
+                "{object:?} has contents in the bundle, which the graph does not restore"
+            )));
+        }
         let created = self.call_within(depth, bundle, object.graph(), create)?;
         let output = *created.results.first().ok_or_else(unsupported)?;
         self.outputs.insert(object.id(), output);
@@ -229,6 +240,32 @@ impl Captures {
         }
         Ok(output)
     }
+}
+
+/// Returns the node of the graph that stands for the resource which a function creates: both know
+/// it by the same name. What the bundle has of it was restored there.
+fn same_resource(bundle: &SavedModelBundle, function: &str) -> Result<Option<String>> {
+    let graph = bundle.meta_graph()?.graph();
+    let shared_name = |node: &Node<'_>| {
+        let value = node.attr("shared_name")?.and_then(|attr| attr.value);
+        Ok::<_, Error>(match value {
+            Some(Value::S(name)) if !name.is_empty() => Some(name),
+            _ => None,
+        })
+    };
+    for inside in graph.function(function)?.nodes() {
+        let inside = inside?;
+        let Some(name) = shared_name(&inside)? else {
+            continue;
+        };
+        for node in graph.nodes() {
+            let node = node?;
+            if node.op() == inside.op() && shared_name(&node)?.as_ref() == Some(&name) {
+                return Ok(Some(node.name().to_owned()));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn dtypes(numbers: impl Iterator<Item = i32>) -> Vec<DType> {

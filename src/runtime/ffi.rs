@@ -630,14 +630,13 @@ impl Value {
         // SAFETY: as above.
         #[allow(unsafe_code)]
         let rank = unsafe { (self.api.num_dims)(raw) };
-        let dims: Vec<u64> = (0..rank)
+        let dim = |index| {
             // SAFETY: as above, and the dimension is below the rank.
-            .map(
-                #[allow(unsafe_code)]
-                |index| unsafe { (self.api.dim)(raw, index) },
-            )
-            .map(|dim| dim as u64)
-            .collect();
+            #[allow(unsafe_code)]
+            let dim = unsafe { (self.api.dim)(raw, index) };
+            dim as u64
+        };
+        let dims: Vec<u64> = (0..rank).map(dim).collect();
         Shape::new(&dims)
     }
 

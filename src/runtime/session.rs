@@ -114,7 +114,7 @@ impl Session {
         let mut metadata = options.map(|_| Vec::new());
         let results = self.raw.run(
             encoded.as_deref().unwrap_or_default(),
-            (&inputs, &values),
+            (inputs, &values),
             fetches,
             targets,
             metadata.as_mut(),

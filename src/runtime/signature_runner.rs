@@ -364,3 +364,55 @@ fn flatten_within(
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::runtime::{LoadOptions, Runtime, SessionOptions};
+
+    /// Prints the median of many calls, with all this crate does and with the library's alone.
+    #[test]
+    #[ignore = "a measurement of an optimized build: cargo test --release --features tf-runtime --lib overhead -- --ignored --nocapture, with SAVEDMODEL_TF_LIB set"]
+    fn the_overhead_of_a_call() {
+        let options = LoadOptions::default().session_options(SessionOptions::default().inline());
+        let directory = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/cli-goldens/models/half_plus_two"
+        );
+        let runtime = Runtime::find().unwrap();
+        let bundle = options.load(runtime, directory, ["serve"]).unwrap();
+        let runner = bundle.signature("serving_default").unwrap();
+        let median = |call: &mut dyn FnMut()| {
+            let mut times: Vec<f64> = (0..50_000)
+                .map(|_| {
+                    let start = Instant::now();
+                    call();
+                    start.elapsed().as_secs_f64() * 1e6
+                })
+                .collect();
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        };
+        for count in [1u64, 64 << 10] {
+            let x = Tensor::from_slice([count, 1], &vec![1f32; count as usize]).unwrap();
+            let inputs: Vec<Output> = runner.inputs.iter().map(|slot| slot.output).collect();
+            let values = [runner.session.raw.value(&x).unwrap()];
+            let raw = &runner.session.raw;
+            for round in 0..3 {
+                let alone = median(&mut || {
+                    drop(
+                        raw.run(&[], (&inputs, &values), &runner.fetches, &[], None)
+                            .unwrap(),
+                    );
+                });
+                let whole = median(&mut || drop(runner.run([("x", &x)]).unwrap()));
+                println!(
+                    "round {round}, {} bytes: TF_SessionRun {alone:.2} us, SignatureRunner::run {whole:.2} us",
+                    4 * count
+                );
+            }
+        }
+    }
+}

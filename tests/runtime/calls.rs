@@ -10,7 +10,7 @@ use savedmodel::runtime::{LoadOptions, RunOptions, SessionOptions};
 use savedmodel::{Bytes, DType, ErrorKind, Tensor};
 
 use crate::forge::{dtype, meta_graph, model, node, placeholder, shape};
-use crate::tensorflow::{Scratch, fixture, golden, load, runtime};
+use crate::tensorflow::{Scratch, fixture, golden, load, run, runtime};
 
 #[test]
 fn wrong_inputs_are_one_clear_error_each_interop() {
@@ -32,7 +32,7 @@ fn wrong_inputs_are_one_clear_error_each_interop() {
     for (feeds, expected) in [
         (
             vec![("nope", &good)],
-            format!("input `nope` of signature `serving_default` not found"),
+            "input `nope` of signature `serving_default` not found".to_owned(),
         ),
         (vec![], format!("no input `{input}` (float32 [?, {width}])")),
         (
@@ -463,48 +463,67 @@ fn functions_find_tables_and_assets_interop() {
     }
 }
 
-/// Prints what a call costs beside that of `TF_SessionRun` alone.
 #[test]
-#[ignore = "a measurement, of an optimized build: cargo test --release --all-features --test runtime overhead -- --ignored --nocapture"]
-fn the_overhead_of_a_call_interop() {
-    let Some(runtime) = runtime("the_overhead_of_a_call_interop") else {
-        return;
+fn functions_of_a_model_without_signatures_have_tables_and_variables_interop() {
+    let test = "functions_of_a_model_without_signatures_have_tables_and_variables_interop";
+    let Some(runtime) = runtime(test) else { return };
+    let scratch = Scratch::new("functions");
+    let directory = scratch.path().join("model");
+    run("make_functions.py", &[&directory]);
+    let bundle = load(runtime, &directory).unwrap();
+    let integers = |value: &StructuredValue| -> Vec<i64> {
+        value
+            .as_tensor()
+            .unwrap()
+            .values::<i64>()
+            .unwrap()
+            .into_owned()
     };
-    let options = LoadOptions::default().session_options(SessionOptions::default().inline());
-    let bundle = options
-        .load(runtime, golden("half_plus_two"), ["serve"])
+
+    let words = Tensor::from_strings([3], ["a", "b", "c"]).unwrap();
+    let found = bundle
+        .function("find")
+        .unwrap()
+        .call([words.into()], [])
         .unwrap();
-    let signature = bundle.signature("serving_default").unwrap();
-    let (input, ..) = signature.inputs().next().unwrap();
-    let x = Tensor::from_slice([1, 1], &[1f32]).unwrap();
-    let median = |call: &mut dyn FnMut()| {
-        let mut times: Vec<f64> = (0..20_000)
-            .map(|_| {
-                let start = Instant::now();
-                call();
-                start.elapsed().as_secs_f64() * 1e6
-            })
-            .collect();
-        times.sort_by(f64::total_cmp);
-        (times[0], times[times.len() / 2])
+    assert_eq!(integers(found.get("stored").unwrap()), [1, 2, -1]);
+    assert_eq!(integers(found.get("fixed").unwrap()), [30, 60, -15]);
+
+    // What one function changes, the other sees; one that returns nothing runs all the same.
+    let count = bundle.function("count").unwrap();
+    for expected in [8, 9, 10] {
+        assert_eq!(integers(&count.call([], []).unwrap()), [expected]);
+    }
+    let reset = bundle.function("reset").unwrap();
+    assert_eq!(
+        reset.call([100i64.into()], []).unwrap(),
+        StructuredValue::None
+    );
+    assert_eq!(integers(&count.call([], []).unwrap()), [101]);
+
+    let pair = bundle.function("pair").unwrap();
+    let x = || StructuredValue::from(Tensor::scalar(1.5f32));
+    let floats = |value: StructuredValue| -> Vec<f32> {
+        let leaves = value
+            .flatten()
+            .into_iter()
+            .filter_map(StructuredValue::as_tensor);
+        leaves
+            .map(|tensor| tensor.values::<f32>().unwrap()[0])
+            .collect()
     };
-    let (least, middle) = median(&mut || drop(signature.run([(input, &x)]).unwrap()));
-    println!("signature.run: {least:.2} us least, {middle:.2} us median");
-    let name = bundle
-        .meta_graph()
-        .unwrap()
-        .signature("serving_default")
+    let result = pair.call([x()], []).unwrap();
+    let StructuredValue::Tuple(parts) = &result else {
+        panic!("{result:?}");
+    };
+    assert!(matches!(parts[1], StructuredValue::List(_)), "{result:?}");
+    assert_eq!(floats(result), [3.0, -1.5]);
+    let flagged = pair.call([x(), 2.into(), true.into()], []).unwrap();
+    assert_eq!(floats(flagged), [3.0, 1.5]);
+    let scaled = pair
+        .call([x()], [("scale", x()), ("extra", "more".into())])
         .unwrap();
-    let fed = name
-        .inputs
-        .values()
-        .next()
-        .unwrap()
-        .name()
-        .unwrap()
-        .to_owned();
-    // Nothing but the placeholder: what running costs without a kernel.
-    let (least, middle) =
-        median(&mut || drop(bundle.session().run([(&*fed, &x)], &[&*fed], &[]).unwrap()));
-    println!("session.run of a fed tensor: {least:.2} us least, {middle:.2} us median");
+    assert_eq!(floats(scaled), [2.25, -1.5]);
+    let error = pair.call([x()], [("extra", "less".into())]).unwrap_err();
+    assert!(error.to_string().contains("extra=\"more\""), "{error}");
 }
