@@ -290,3 +290,123 @@ pub(super) fn describe_entries(entries: &[(String, StructuredValue)]) -> String 
         .collect();
     entries.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::PartialShape;
+
+    fn spec(args: &[&str], defaults: &[StructuredValue]) -> FullArgSpec {
+        FullArgSpec {
+            args: args.iter().map(|name| (*name).to_owned()).collect(),
+            varargs: None,
+            varkw: None,
+            defaults: Some(defaults.to_vec()),
+            kwonlyargs: vec!["last".to_owned()],
+            kwonlydefaults: Some(vec![("last".to_owned(), StructuredValue::None)]),
+        }
+    }
+
+    fn tensor_spec(dims: &[i64]) -> StructuredValue {
+        StructuredValue::TensorSpec(TensorSpec {
+            name: None,
+            shape: PartialShape::try_from(dims).unwrap(),
+            dtype: DType::FLOAT,
+        })
+    }
+
+    #[test]
+    fn arguments_are_bound_as_in_python() {
+        let spec = spec(&["x", "training"], &[false.into()]);
+        let named = |name: &str, value| vec![(name.to_owned(), value)];
+        let none = || named("last", StructuredValue::None);
+        for (given, expected) in [
+            (
+                (vec![1.into()], vec![]),
+                (vec![1.into(), false.into()], none()),
+            ),
+            (
+                (vec![1.into()], named("training", true.into())),
+                (vec![1.into(), true.into()], none()),
+            ),
+            (
+                (vec![], named("x", 2.into())),
+                (vec![2.into(), false.into()], none()),
+            ),
+            (
+                (vec![1.into(), 2.into()], named("last", 3.into())),
+                (vec![1.into(), 2.into()], named("last", 3.into())),
+            ),
+        ] as [(Arguments, Arguments); 4]
+        {
+            assert_eq!(bind(&spec, given).unwrap(), expected);
+        }
+        for given in [
+            (vec![], vec![]),
+            (vec![1.into(); 3], vec![]),
+            (vec![1.into()], named("x", 1.into())),
+            (vec![1.into()], named("y", 1.into())),
+        ] {
+            assert!(bind(&spec, given).is_err());
+        }
+    }
+
+    #[test]
+    fn tensors_come_in_the_order_of_flattened_structures() {
+        let one = || Tensor::from_slice([1], &[1f32]).unwrap();
+        let two = || Tensor::from_slice([2], &[2f32, 2.]).unwrap();
+        let entry = |name: &str, value| (name.to_owned(), value);
+        let expected = StructuredValue::Tuple(vec![
+            StructuredValue::Dict(vec![
+                entry("b", tensor_spec(&[1])),
+                entry("a", tensor_spec(&[-1])),
+            ]),
+            1.into(),
+        ]);
+        let given = |flag: StructuredValue| {
+            StructuredValue::Tuple(vec![
+                StructuredValue::Dict(vec![entry("b", one().into()), entry("a", two().into())]),
+                flag,
+            ])
+        };
+        let mut tensors = Vec::new();
+        assert!(matches(
+            &expected,
+            &given(true.into()),
+            Conversion::Forbidden,
+            &mut tensors
+        ));
+        assert_eq!(tensors, [two(), one()]);
+        assert!(!matches(
+            &expected,
+            &given(2.into()),
+            Conversion::Allowed,
+            &mut Vec::new()
+        ));
+
+        let packed = pack(&expected, &mut tensors.into_iter()).unwrap();
+        assert_eq!(packed.flatten()[0].as_tensor(), Some(&two()));
+        assert!(pack(&expected, &mut [one()].into_iter()).is_none());
+    }
+
+    #[test]
+    fn numbers_become_tensors_in_the_second_attempt_alone() {
+        let scalar = tensor_spec(&[]);
+        let attempt = |conversion, value: StructuredValue| {
+            let mut tensors = Vec::new();
+            matches(&scalar, &value, conversion, &mut tensors).then(|| tensors.remove(0))
+        };
+        assert_eq!(attempt(Conversion::Forbidden, 1.into()), None);
+        assert_eq!(
+            attempt(Conversion::Allowed, 1.into()),
+            Some(Tensor::scalar(1f32))
+        );
+        assert_eq!(attempt(Conversion::Allowed, "1".into()), None);
+    }
+
+    #[test]
+    fn values_are_described_in_few_words() {
+        let value = StructuredValue::Tuple(vec![tensor_spec(&[-1, 3]), "a\n".into(), true.into()]);
+        assert_eq!(describe(&value), "(float32 [?, 3], \"a\\n\", True)");
+    }
+}

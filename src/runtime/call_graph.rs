@@ -138,3 +138,41 @@ fn messages(message: Message<'_>, number: u32) -> Result<Vec<Message<'_>>> {
     });
     fields.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(callees: &[&[usize]]) -> CallGraph<'static> {
+        CallGraph {
+            names: ["a", "b", "c", "d"][..callees.len()].to_vec(),
+            callees: callees.iter().map(|callees| callees.to_vec()).collect(),
+        }
+    }
+
+    #[test]
+    fn circles_are_found_where_they_can_be_reached() {
+        let none = graph(&[&[1, 2], &[3], &[3], &[]]);
+        assert_eq!(none.cycle_from(0..4), None);
+        let own = graph(&[&[0]]);
+        assert_eq!(own.cycle_from_function("a"), Some(vec!["a"]));
+        let behind = graph(&[&[1], &[2], &[3], &[1]]);
+        assert_eq!(behind.cycle_from_function("a"), Some(vec!["b", "c", "d"]));
+        let aside = graph(&[&[1], &[], &[3], &[2]]);
+        assert_eq!(aside.cycle_from_function("a"), None);
+        assert_eq!(aside.cycle_from_function("nope"), None);
+        assert_eq!(aside.cycle_from_function("d"), Some(vec!["d", "c"]));
+    }
+
+    #[test]
+    fn a_long_chain_needs_no_stack() {
+        let long = CallGraph {
+            names: vec!["f"; 1_000_000],
+            callees: (1..1_000_000)
+                .map(|next| vec![next])
+                .chain([vec![]])
+                .collect(),
+        };
+        assert_eq!(long.cycle_from(0..1), None);
+    }
+}

@@ -222,3 +222,41 @@ fn last_identity<'m>(nodes: &HashMap<&str, Node<'m>>, tensor: &str) -> Option<No
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::SavedModel;
+    use crate::model::MetaGraph;
+
+    use super::*;
+
+    fn unassigned(fixture: &str, restores: bool) -> BTreeMap<String, Vec<String>> {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/");
+        let model = SavedModel::open(format!("{directory}{fixture}")).unwrap();
+        let meta_graph: MetaGraph<'_> = model.meta_graph(["serve"]).unwrap();
+        let flow = VariableFlow::read(meta_graph.graph()).unwrap();
+        flow.unassigned(meta_graph, restores).unwrap()
+    }
+
+    #[test]
+    fn variables_that_are_restored_have_values() {
+        for fixture in [
+            "fixtures/module",           // by a function
+            "fixtures/keras3_export",    // the same
+            "fixtures/v1_builder",       // by nodes
+            "fixtures/v1_partitioned",   // in pieces
+            "fixtures/tf115_classifier", // old variables
+            "cli-goldens/models/estimator_dnn_regressor",
+        ] {
+            assert_eq!(unassigned(fixture, true), BTreeMap::new(), "{fixture}");
+            assert_ne!(unassigned(fixture, false), BTreeMap::new(), "{fixture}");
+        }
+    }
+
+    #[test]
+    fn keras_3_reads_others_than_it_restores() {
+        let found = unassigned("fixtures/keras3_saved", true);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["serving_default"]);
+        assert!(found["serving_default"].len() >= 2, "{found:?}");
+    }
+}
