@@ -262,11 +262,23 @@ def functions(directory):
                 yield out
 
 
+def writes_files(model):
+    """Whether it would leave files behind, under names that are made up here."""
+    for meta_graph in model.meta_graphs:
+        library = meta_graph.graph_def.library.function
+        nodes = [*meta_graph.graph_def.node, *(node for function in library for node in function.node_def)]
+        if any(node.op == "WriteFile" for node in nodes):
+            return True
+    return False
+
+
 def main():
     with open(sys.argv[1], "w", encoding="utf-8") as file:
         for root in sys.argv[2:]:
             for directory, _, names in sorted(os.walk(root)):
                 if {"saved_model.pb", "saved_model.pbtxt"} & set(names):
+                    if writes_files(read(directory)):
+                        continue
                     for rows in (signatures, functions):
                         for row in rows(directory):
                             print(json.dumps({"model": directory, **row}), file=file, flush=True)
