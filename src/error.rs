@@ -74,6 +74,14 @@ pub enum ErrorKind {
         /// Which argument, and why not.
         what: String,
     },
+    /// TensorFlow's library, which runs models, refused (feature `tf-runtime`).
+    #[error("TensorFlow says {}: {}", code_name(*.code), Lines(.message))]
+    Runtime {
+        /// The number of its status, as in `tensorflow/c/tf_status.h`: 3 is `INVALID_ARGUMENT`.
+        code: i32,
+        /// What it says, in one or several lines.
+        message: String,
+    },
     /// A limit that keeps hostile files from taking the machine's memory was reached.
     #[error("{what}: {size} exceeds the limit of {limit}")]
     TooLarge {
@@ -185,7 +193,8 @@ impl Error {
             },
             ErrorKind::Io { .. }
             | ErrorKind::NotFound { .. }
-            | ErrorKind::InvalidArgument { .. } => return None,
+            | ErrorKind::InvalidArgument { .. }
+            | ErrorKind::Runtime { .. } => return None,
         };
         Some(Error(Box::new(Context {
             kind,
@@ -310,6 +319,44 @@ impl fmt::Display for Near<'_> {
     }
 }
 
+/// Returns the name of a status code, one of those of gRPC.
+fn code_name(code: i32) -> &'static str {
+    const NAMES: [&str; 17] = [
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
+    let name = usize::try_from(code).ok().and_then(|code| NAMES.get(code));
+    name.copied().unwrap_or("an unknown code")
+}
+
+/// Shows a text of several lines as such, each of them escaped as [`Printable`] does.
+struct Lines<'a>(&'a str);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, line) in self.0.trim_end().split('\n').enumerate() {
+            let separator = if i == 0 { "" } else { "\n  " };
+            write!(f, "{separator}{}", Printable(line))?;
+        }
+        Ok(())
+    }
+}
+
 /// Shows text from a file with its control and other invisible characters escaped, because they
 /// can rewrite what a terminal shows, and with bytes that are no text escaped.
 pub(crate) struct Printable<'a, T: ?Sized>(pub(crate) &'a T);
@@ -420,6 +467,22 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "key `kernal\\0`: tensor not found; did you mean `kernel`, `bias`?"
+        );
+    }
+
+    #[test]
+    fn what_tensorflow_says_keeps_its_lines() {
+        let error = Error::new(ErrorKind::Runtime {
+            code: 3,
+            message: "bad\x1b[2J input\n\t [[node]]\n".to_owned(),
+        });
+        assert_eq!(
+            error.to_string(),
+            "TensorFlow says INVALID_ARGUMENT: bad\\u{1b}[2J input\n  \\t [[node]]"
+        );
+        assert_eq!(
+            (code_name(17), code_name(-1)),
+            ("an unknown code", "an unknown code")
         );
     }
 

@@ -49,8 +49,9 @@
 //! |---|---|
 //! | `npz` | several arrays of numpy in a file: `numpy::NpzReader`, `numpy::NpzWriter` |
 //! | `safetensors` | the module of that name, and [`exchange`] with that format |
+//! | `tf-runtime` | the module `runtime`, which runs models through an installed TensorFlow |
 //! | `serde` | reports of [`inspect`] that can be serialized |
-//! | `cli` | the command line tool `savedmodel`, with all of these |
+//! | `cli` | the command line tool `savedmodel`, with `npz`, `safetensors` and `serde` |
 //!
 //! None is on by default, and what is there without them is the same with them.
 
@@ -71,6 +72,8 @@ pub mod op;
 mod output;
 pub mod proto;
 pub mod record;
+#[cfg(feature = "tf-runtime")]
+pub mod runtime;
 #[cfg(feature = "safetensors")]
 pub mod safetensors;
 pub mod store;
@@ -113,4 +116,11 @@ const _: () = {
     shared::<store::Blob>();
     shared::<numpy::NpyReader>();
     shared::<Box<dyn exchange::TensorSource>>();
+    #[cfg(feature = "tf-runtime")]
+    {
+        shared::<runtime::Runtime>();
+        shared::<runtime::SavedModelBundle>();
+        shared::<runtime::SignatureRunner>();
+        shared::<runtime::RestoredFunction<'_>>();
+    }
 };

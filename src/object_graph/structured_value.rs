@@ -181,6 +181,14 @@ impl StructuredValue {
         Some(sorted)
     }
 
+    /// Returns the tensor, if it is one, NumPy's too.
+    pub fn as_tensor(&self) -> Option<&Tensor> {
+        match self {
+            StructuredValue::Tensor(tensor) | StructuredValue::Numpy(tensor) => Some(tensor),
+            _ => None,
+        }
+    }
+
     /// Returns the text, if it is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -217,6 +225,43 @@ impl StructuredValue {
             }
             _ => leaves.push(self),
         }
+    }
+}
+
+impl From<Tensor> for StructuredValue {
+    fn from(tensor: Tensor) -> Self {
+        StructuredValue::Tensor(tensor)
+    }
+}
+
+impl From<bool> for StructuredValue {
+    fn from(value: bool) -> Self {
+        StructuredValue::Bool(value)
+    }
+}
+
+impl From<i64> for StructuredValue {
+    fn from(value: i64) -> Self {
+        StructuredValue::Int(value)
+    }
+}
+
+/// For literals, which are `i32` unless something else is said.
+impl From<i32> for StructuredValue {
+    fn from(value: i32) -> Self {
+        StructuredValue::Int(value.into())
+    }
+}
+
+impl From<f64> for StructuredValue {
+    fn from(value: f64) -> Self {
+        StructuredValue::Float(value)
+    }
+}
+
+impl From<&str> for StructuredValue {
+    fn from(text: &str) -> Self {
+        StructuredValue::String(text.to_owned())
     }
 }
 
