@@ -15,6 +15,7 @@ mod fixtures;
 mod forge;
 #[cfg(feature = "cli")]
 mod goldens;
+mod graph_ops;
 mod hostile_models;
 mod interop;
 mod layers;
