@@ -18,6 +18,7 @@ use savedmodel::{DType, PartialShape, Result, Shape, Signature, Tensor, TensorIn
 
 /// Builds the model in a directory that is not there yet.
 pub fn build(directory: &Path) -> Result<()> {
+    let mut builder = SavedModelBuilder::new(directory)?;
     let mut graph = GraphBuilder::new();
 
     // The parameters, and second ones for x2, so that nothing merges the two computations.
@@ -68,7 +69,6 @@ pub fn build(directory: &Path) -> Result<()> {
         .signature("regress_x2_to_y3", regress_x2)
         .signature("classify_x_to_y", classify_x)
         .signature("classify_x2_to_y3", classify_x2);
-    let mut builder = SavedModelBuilder::new(directory)?;
     let values = [
         ("a", 0.5f32),
         ("b", 2.0),

@@ -21,6 +21,7 @@ const DEPTH: u64 = 4;
 
 /// Builds the model in a directory that is not there yet.
 pub fn build(directory: &Path) -> Result<()> {
+    let mut builder = SavedModelBuilder::new(directory)?;
     let files = directory.with_extension("files");
     std::fs::create_dir_all(&files)?;
     let vocabulary = files.join("vocabulary.txt");
@@ -82,7 +83,6 @@ pub fn build(directory: &Path) -> Result<()> {
         ("score/kernel", value(&[DEPTH + 1, 1], 0.7)?),
         ("score/bias", value(&[1], 0.0)?),
     ];
-    let mut builder = SavedModelBuilder::new(directory)?;
     builder.add_meta_graph_and_variables(meta_graph, values)?;
     builder.save()?;
     std::fs::remove_dir_all(files)?;

@@ -8,6 +8,7 @@ mod checkpoint_states;
 #[cfg(feature = "cli")]
 mod cli;
 mod corrupt;
+mod example_models;
 mod examples;
 mod exchange;
 mod fingerprints;
