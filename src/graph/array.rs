@@ -31,9 +31,14 @@ pub enum Index {
 }
 
 impl Index {
-    fn range(begin: Option<i64>, end: Option<i64>) -> Index {
-        let step = 1;
-        Index::Range { begin, end, step }
+    /// Makes a range of every place: `x[begin:end]`. Clippy takes a Rust range whose end counts from the
+    /// last, `1..-1`, for an empty one; `Index::range(1, -1)` it does not.
+    pub fn range(begin: impl Into<Option<i64>>, end: impl Into<Option<i64>>) -> Index {
+        Index::Range {
+            begin: begin.into(),
+            end: end.into(),
+            step: 1,
+        }
     }
 }
 
@@ -45,19 +50,19 @@ impl From<i64> for Index {
 
 impl From<Range<i64>> for Index {
     fn from(range: Range<i64>) -> Index {
-        Index::range(Some(range.start), Some(range.end))
+        Index::range(range.start, range.end)
     }
 }
 
 impl From<RangeFrom<i64>> for Index {
     fn from(range: RangeFrom<i64>) -> Index {
-        Index::range(Some(range.start), None)
+        Index::range(range.start, None)
     }
 }
 
 impl From<RangeTo<i64>> for Index {
     fn from(range: RangeTo<i64>) -> Index {
-        Index::range(None, Some(range.end))
+        Index::range(None, range.end)
     }
 }
 
@@ -208,7 +213,7 @@ impl GraphBuilder {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if there is no such axis; otherwise as for
+    /// `InvalidArgument` if there is no such axis, or it is not of 1; otherwise as for
     /// [`OpBuilder::build`](super::OpBuilder::build).
     pub fn squeeze(&mut self, x: &Output, axes: &[i32]) -> Result<Output> {
         let shape = match (axes, x.shape().to_shape()) {
@@ -219,6 +224,14 @@ impl GraphBuilder {
             ([], None) => PartialShape::UNKNOWN,
             (axes, _) => reduced("Squeeze", x.shape(), axes, false)?,
         };
+        for &axis in axes {
+            let dims = x.shape().dims().unwrap_or_default();
+            let at = dimension("Squeeze", x.shape(), axis)?;
+            if let Some(Some(size @ (0 | 2..))) = at.and_then(|at| dims.get(at).copied()) {
+                let what = format!("op Squeeze: axis {axis} is of {size}, not 1");
+                return Err(Error::invalid_argument(what));
+            }
+        }
         let axes: Vec<i64> = axes.iter().map(|axis| (*axis).into()).collect();
         let op = self.op("Squeeze").input(x).attr("squeeze_dims", axes);
         Ok(op.output()?.with_shape(shape))
@@ -278,7 +291,7 @@ impl GraphBuilder {
     /// let mut graph = GraphBuilder::new();
     /// let x = graph.placeholder("x", DType::FLOAT, PartialShape::try_from([-1, 8, 3])?)?;
     /// // In Python: x[:, 2:-1, 0] and x[:, ::-1]
-    /// let part = graph.strided_slice(&x, &[(..).into(), (2..-1).into(), 0.into()])?;
+    /// let part = graph.strided_slice(&x, &[(..).into(), Index::range(2, -1), 0.into()])?;
     /// let backwards = Index::Range { begin: None, end: None, step: -1 };
     /// let turned = graph.strided_slice(&x, &[(..).into(), backwards])?;
     /// # let _ = (part, turned);
@@ -526,5 +539,42 @@ fn index_dtype(vectors: &[&[i64]]) -> DType {
     match all.all(|value| i32::try_from(*value).is_ok()) {
         true => DType::INT32,
         false => DType::INT64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let mut graph = GraphBuilder::new();
+        let shape = PartialShape::try_from([-1, 6]).unwrap();
+        let x = graph.placeholder("x", DType::FLOAT, shape).unwrap();
+        let nowhere = Index::Range {
+            begin: None,
+            end: None,
+            step: 0,
+        };
+        let before = graph.len();
+        assert!(graph.squeeze(&x, &[1]).is_err());
+        assert!(graph.split(&x, 4, 1).is_err());
+        assert!(graph.split(&x, 0, 1).is_err());
+        assert!(graph.transpose(&x, &[0, 0]).is_err());
+        assert!(graph.transpose(&x, &[0, 1, 2]).is_err());
+        assert!(graph.expand_dims(&x, 3).is_err());
+        assert!(graph.concat([&x, &x], 2).is_err());
+        assert!(graph.strided_slice(&x, &[nowhere]).is_err());
+        assert!(graph.strided_slice(&x, &[Index::NewAxis; 64]).is_err());
+        assert_eq!(graph.len(), before, "nothing was added");
+        let parts = graph.split(&x, 3, -1).unwrap();
+        assert_eq!(parts[2].shape().to_string(), "[?, 2]");
+        assert_eq!(graph.squeeze(&x, &[0]).unwrap().shape().to_string(), "[6]");
+    }
+
+    #[test]
+    fn indices_are_of_32_bits_where_that_does() {
+        assert_eq!(index_dtype(&[&[1, -1], &[2]]), DType::INT32);
+        assert_eq!(index_dtype(&[&[1, -1], &[1 << 31]]), DType::INT64);
     }
 }

@@ -75,7 +75,7 @@ impl GraphBuilder {
     /// # Errors
     ///
     /// `InvalidArgument` if images and filters are not of four dimensions, or of other channels, as far as
-    /// that is known; otherwise as for [`OpBuilder::build`].
+    /// that is known, or if a stride is 0; otherwise as for [`OpBuilder::build`].
     pub fn conv2d(
         &mut self,
         images: &Output,
@@ -182,9 +182,10 @@ impl GraphBuilder {
         strides: [u32; 2],
         padding: Padding,
     ) -> Result<Output> {
+        check_windows(op, [size, strides])?;
         let [batch, height, width, channels] = four(op, images)?;
         let windows = |axis: usize, pixels: Option<u64>| {
-            let (size, stride) = (size[axis].into(), strides[axis].max(1).into());
+            let (size, stride) = (size[axis].into(), strides[axis].into());
             pixels.and_then(|pixels| padding.windows(axis, pixels, size, stride))
         };
         let shape = match images.shape().rank() {
@@ -202,6 +203,16 @@ impl GraphBuilder {
 /// An attr that is 1 for batch and channels.
 fn inner([height, width]: [u32; 2]) -> [i64; 4] {
     [1, height.into(), width.into(), 1]
+}
+
+/// Refuses windows that do not move or hold nothing.
+fn check_windows(op: &str, sizes: [[u32; 2]; 2]) -> Result<()> {
+    match sizes.as_flattened().contains(&0) {
+        true => Err(Error::invalid_argument(format!(
+            "op {op}: sizes, strides and dilations of windows are at least 1"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Returns the four dimensions of images or filters.
@@ -225,10 +236,11 @@ fn moved(
     dilations: [u32; 2],
     filters: Option<u64>,
 ) -> Result<PartialShape> {
+    check_windows(op, [strides, dilations])?;
     let [batch, height, width, _] = four(op, images)?;
     let [filter_height, filter_width, _, _] = four(op, filter)?;
     let windows = |axis: usize, pixels: Option<u64>, size: Option<u64>| {
-        let (dilation, stride) = (u64::from(dilations[axis]), u64::from(strides[axis].max(1)));
+        let (dilation, stride) = (u64::from(dilations[axis]), u64::from(strides[axis]));
         let (pixels, size) = pixels.zip(size)?;
         let reach = size
             .saturating_sub(1)
@@ -238,4 +250,44 @@ fn moved(
     };
     let height = windows(0, height, filter_height);
     PartialShape::new(&[batch, height, windows(1, width, filter_width), filters])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::DType;
+
+    #[test]
+    fn windows_are_counted_and_checked() {
+        let mut graph = GraphBuilder::new();
+        let mut input = |name: &str, dims: &[i64]| {
+            let shape = PartialShape::try_from(dims).unwrap();
+            graph.placeholder(name, DType::FLOAT, shape).unwrap()
+        };
+        let images = input("images", &[-1, 7, -1, 3]);
+        let filter = input("filter", &[3, 3, 3, 8]);
+        let (flat, grey) = (input("flat", &[7, 7]), input("grey", &[3, 3, 2, 8]));
+        let same = Padding::Same;
+        let y = graph.conv2d(&images, &filter, [2, 2], same).unwrap();
+        assert_eq!(y.shape().to_string(), "[?, 4, ?, 8]");
+        let y = graph.max_pool(&images, [3, 3], [2, 2], Padding::Valid);
+        assert_eq!(y.unwrap().shape().to_string(), "[?, 3, ?, 3]");
+        let before = graph.len();
+        for (images, filter, strides) in [
+            (&flat, &filter, [1, 1]),
+            (&images, &flat, [1, 1]),
+            (&images, &grey, [1, 1]),
+            (&images, &filter, [0, 1]),
+        ] {
+            assert!(graph.conv2d(images, filter, strides, same).is_err());
+        }
+        assert!(graph.max_pool(&images, [0, 1], [1, 1], same).is_err());
+        let (height, width) = ([1, 1], [1, 1]);
+        let explicit = Padding::Explicit { height, width };
+        let error = graph
+            .avg_pool(&images, [2, 2], [1, 1], explicit)
+            .unwrap_err();
+        assert!(error.to_string().contains("AvgPool"), "{error}");
+        assert_eq!(graph.len(), before, "nothing was added");
+    }
 }

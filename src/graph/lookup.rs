@@ -204,6 +204,11 @@ impl GraphBuilder {
         default: Tensor,
         content: u64,
     ) -> Result<LookupTable> {
+        if self.is_function() {
+            let what = format!("table `{name}` is filled by the main graph, and belongs there");
+            return Err(Error::invalid_argument(what)
+                .remedy("pass its handle to the function, and see `LookupTable::by_handle`"));
+        }
         let node = self.next_name(name)?;
         let handle = self
             .op("HashTableV2")
@@ -288,6 +293,7 @@ fn hash_of_file(path: &Path) -> std::io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::PartialShape;
 
     #[test]
     fn hashes_are_those_of_fnv() {
@@ -320,5 +326,25 @@ mod tests {
                 .vocabulary_table("v", "no/such/file", OutOfVocabulary::Id(-1))
                 .is_err()
         );
+    }
+
+    #[test]
+    fn functions_take_tables_as_arguments() {
+        let keys = Tensor::from_slice([1], &[7i64]).unwrap();
+        let none = Tensor::scalar(0i64);
+        let mut body = GraphBuilder::function();
+        assert!(body.hash_table("t", &keys, &keys, &none).is_err());
+
+        let mut graph = GraphBuilder::new();
+        let table = graph.hash_table("t", &keys, &keys, &none).unwrap();
+        let mut argument = |name, dtype| body.argument(name, dtype, PartialShape::UNKNOWN).unwrap();
+        let handle = argument("table", DType::RESOURCE);
+        let ids = argument("ids", DType::INT64);
+        assert!(body.lookup(&table, &ids).is_err(), "it is of another graph");
+        let found = body.lookup(&table.by_handle(&handle), &ids).unwrap();
+        let function = body.into_function("find", [("found", &found)]).unwrap();
+        let ids = graph.constant("ids", &keys).unwrap();
+        let call = graph.call(&function, [table.handle(), &ids]).unwrap();
+        assert_eq!(call.output().unwrap().dtype(), DType::INT64);
     }
 }

@@ -275,6 +275,8 @@ impl GraphBuilder {
                 // Not minus infinity: of a row of those the softmax is not a number.
                 let lowest = match dtype {
                     DType::HALF => -65504.0,
+                    // The largest of float32 would be rounded to infinity.
+                    DType::BFLOAT16 => -3.38e38,
                     _ => f64::from(f32::MIN),
                 };
                 let lowest = graph.number("lowest", dtype, lowest)?;

@@ -204,7 +204,12 @@ fn arrays(model: &mut Model, x: &Output, y: &Output, image: &Output, ids: &Outpu
         .constant("minus_seven", &Tensor::scalar(-7f32))
         .unwrap();
     let range = |begin, end, step| Index::Range { begin, end, step };
-    let forward = [(..).into(), (1..-1).into(), range(None, None, 2), 0.into()];
+    let forward = [
+        (..).into(),
+        Index::range(1, -1),
+        range(None, None, 2),
+        0.into(),
+    ];
     let back = [
         (-1).into(),
         range(None, None, -1),
