@@ -20,7 +20,8 @@
 //! |---|---|
 //! | `math` | arithmetic, comparisons, logic: [`add`](GraphBuilder::add), [`less`](GraphBuilder::less), [`matmul`](GraphBuilder::matmul), [`cast`](GraphBuilder::cast), [`select`](GraphBuilder::select) |
 //! | `reduction` | [`reduce_sum`](GraphBuilder::reduce_sum) and the like, [`argmax`](GraphBuilder::argmax), [`top_k`](GraphBuilder::top_k) |
-//! | `array` | [`reshape`](GraphBuilder::reshape), [`concat`](GraphBuilder::concat), [`split`](GraphBuilder::split), [`strided_slice`](GraphBuilder::strided_slice), [`gather`](GraphBuilder::gather) |
+//! | `array` | [`reshape`](GraphBuilder::reshape), [`concat`](GraphBuilder::concat), [`split`](GraphBuilder::split), [`transpose`](GraphBuilder::transpose), [`stack`](GraphBuilder::stack) |
+//! | `indexing` | [`strided_slice`](GraphBuilder::strided_slice), [`gather`](GraphBuilder::gather) |
 //! | `nn` | [`relu`](GraphBuilder::relu) and the like, [`layer_norm`](GraphBuilder::layer_norm), [`embedding_lookup`](GraphBuilder::embedding_lookup), [`attention`](GraphBuilder::attention) |
 //! | `convolution` | [`conv2d`](GraphBuilder::conv2d), [`max_pool`](GraphBuilder::max_pool) |
 //! | `string` | [`string_join`](GraphBuilder::string_join), [`regex_replace`](GraphBuilder::regex_replace) |
@@ -33,6 +34,7 @@ mod builder;
 mod control_flow;
 mod convolution;
 mod function;
+mod indexing;
 mod known_shape;
 mod lookup;
 mod math;
@@ -46,11 +48,11 @@ mod saver;
 mod string;
 mod variable;
 
-pub use array::Index;
 pub use attr::Attr;
 pub use builder::GraphBuilder;
 pub use convolution::Padding;
 pub use function::Function;
+pub use indexing::Index;
 pub use lookup::{LookupTable, OutOfVocabulary};
 pub use op_builder::OpBuilder;
 pub use output::{Operation, Output};
