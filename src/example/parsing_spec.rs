@@ -5,7 +5,7 @@ use super::node::{ParsingNode, Scope, parses_examples};
 use super::{Example, Feature};
 use crate::error::{Error, ErrorKind, Printable, Result};
 use crate::proto::{FunctionDef, NodeDef};
-use crate::tensor::{DType, PartialShape, Repeats, Tensor};
+use crate::tensor::{DType, PartialShape, Repeats, Shape, Tensor};
 
 /// What a node of a graph takes out of serialized examples.
 ///
@@ -323,6 +323,98 @@ fn check_lengths<const N: usize>(
 }
 
 impl FeatureSpec {
+    /// Describes a feature that every example has, of just as many values as the shape has elements:
+    /// `tf.io.FixedLenFeature`.
+    ///
+    /// ```
+    /// use savedmodel::example::FeatureSpec;
+    /// use savedmodel::{DType, Tensor};
+    ///
+    /// let spec = FeatureSpec::fixed_len("x", DType::FLOAT, [2])?;
+    /// assert_eq!(spec.to_string(), "x: float32 [2], required");
+    /// let spec = spec.with_default(Tensor::from_slice([2], &[0f32, 0.])?)?;
+    /// assert_eq!(spec.to_string(), "x: float32 [2], default 0.0, … (2 values)");
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What [`Shape::new`] answers.
+    pub fn fixed_len(
+        key: impl Into<String>,
+        dtype: DType,
+        shape: impl TryInto<Shape, Error: Into<Error>>,
+    ) -> Result<FeatureSpec> {
+        let shape = shape.try_into().map_err(Into::into)?;
+        Ok(FeatureSpec::of(key, dtype, Layout::Dense(shape.into())))
+    }
+
+    /// Describes a feature of any number of rows of that shape; those of a batch are padded, with zeros
+    /// or empty strings unless a [default](Self::with_default) says otherwise:
+    /// `tf.io.FixedLenSequenceFeature`.
+    ///
+    /// # Errors
+    ///
+    /// What [`PartialShape::new`] answers.
+    pub fn fixed_len_sequence(
+        key: impl Into<String>,
+        dtype: DType,
+        shape: impl TryInto<Shape, Error: Into<Error>>,
+    ) -> Result<FeatureSpec> {
+        let row: Shape = shape.try_into().map_err(Into::into)?;
+        let mut dims = vec![None];
+        dims.extend(row.dims().iter().copied().map(Some));
+        let layout = Layout::Dense(PartialShape::new(&dims)?);
+        Ok(FeatureSpec::of(key, dtype, layout))
+    }
+
+    /// Describes a feature of any number of values, which becomes a sparse tensor:
+    /// `tf.io.VarLenFeature`.
+    pub fn var_len(key: impl Into<String>, dtype: DType) -> FeatureSpec {
+        FeatureSpec::of(key, dtype, Layout::Sparse)
+    }
+
+    /// Describes a feature of any number of values, which becomes a ragged tensor with splits of int32:
+    /// `tf.io.RaggedFeature`.
+    pub fn ragged(key: impl Into<String>, dtype: DType) -> FeatureSpec {
+        let row_splits = DType::INT32;
+        FeatureSpec::of(key, dtype, Layout::Ragged { row_splits })
+    }
+
+    /// Sets what stands in for values that are missing: of a feature of fixed length all of them, of a
+    /// sequence the one that pads it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the feature has no default, or one of another type or shape.
+    pub fn with_default(mut self, value: Tensor) -> Result<FeatureSpec> {
+        let fits = match &self.layout {
+            Layout::Dense(_) if self.is_variable_length() => value.elements() == 1,
+            Layout::Dense(shape) => shape.is_compatible_with(value.shape()),
+            _ => false,
+        };
+        if !fits || value.dtype() != self.dtype {
+            return Err(Error::invalid_argument(format!(
+                "{} {} is no default of the feature ({self})",
+                value.dtype(),
+                value.shape()
+            ))
+            .for_key(self.key.as_bytes()));
+        }
+        self.default = DefaultValue::Value(value);
+        Ok(self)
+    }
+
+    fn of(key: impl Into<String>, dtype: DType, layout: Layout) -> FeatureSpec {
+        FeatureSpec {
+            key: key.into(),
+            dtype,
+            layout,
+            default: DefaultValue::None,
+            missing_assumed_empty: false,
+        }
+    }
+
     /// Returns the name of the feature.
     pub fn key(&self) -> &str {
         &self.key

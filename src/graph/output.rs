@@ -41,8 +41,9 @@ impl Output {
         self.dtype
     }
 
-    /// Returns what is known of the shape. Shapes are not inferred: those of placeholders, constants
-    /// and variables are known, and where somebody [said so](Self::with_shape).
+    /// Returns what is known of the shape: that of placeholders, constants and variables, and where it
+    /// follows from those in a simple way. It is not inferred for every op; somebody who knows
+    /// [says so](Self::with_shape).
     pub fn shape(&self) -> &PartialShape {
         &self.shape
     }
@@ -148,6 +149,27 @@ impl Operation {
             .take_while(|o| of_arg(o))
             .count();
         &self.outputs[start..start + count]
+    }
+
+    /// Returns the tensor of an output argument that is no list.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the op has no such output, `InvalidArgument` if it is a list of another length
+    /// than one.
+    pub fn tensor(&self, arg: &str) -> Result<Output> {
+        match self.named(arg) {
+            [output] => Ok(output.clone()),
+            [] => Err(Error::not_found(format!(
+                "output `{arg}` of node `{}`, of op {}",
+                self.name, self.op
+            ))),
+            outputs => Err(Error::invalid_argument(format!(
+                "output `{arg}` of node `{}` is a list of {}",
+                self.name,
+                outputs.len()
+            ))),
+        }
     }
 
     /// Returns the output, of an op that has just one.

@@ -4,7 +4,8 @@
 
 Each case is {"model": DIR, "tags": [...], "signature": KEY, "inputs": {NAME: {"dtype": D, "values": [...]}}}; the answer,
 on standard output, has for each case the outputs of each route: {"capi": {NAME: VALUES}, "v1": ..., "v2": ..., "cli": ...}.
-A route that fails has {"error": TEXT}. Strings are given and returned as text.
+A route that fails has {"error": TEXT}. Strings are given and returned as text; of the dtype "bytes" they are given as a
+list of hexadecimal digits.
 
   capi   TF_LoadSessionFromSavedModel, the loader of TensorFlow Serving and of all bindings
   v1     tf.compat.v1.saved_model.load
@@ -32,6 +33,8 @@ tf.get_logger().setLevel("ERROR")
 
 def array(description):
     values = description["values"]
+    if description["dtype"] == "bytes":
+        return np.array([bytes.fromhex(value) for value in values], dtype=object)
     if description["dtype"] == "string":
         return np.array(values, dtype=object)
     return np.array(values, dtype=description["dtype"])
@@ -81,10 +84,12 @@ def cli(case, inputs):
     with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()):
         words = ["run", "--dir", case["model"], "--tag_set", ",".join(case["tags"]),
                  "--signature_def", case["signature"], "--outdir", directory]
+        pairs = []
         for name, value in inputs.items():
             path = os.path.join(directory, name + ".in.npy")
             np.save(path, value)
-            words += ["--inputs", "%s=%s" % (name, path)]
+            pairs.append("%s=%s" % (name, path))
+        words += ["--inputs", ";".join(pairs)]
         parser = saved_model_cli.create_parser()
         # Its options are absl flags of the process, which keep what they were set to.
         for flag in saved_model_cli.flags.FLAGS.get_key_flags_for_module(saved_model_cli):
@@ -95,6 +100,9 @@ def cli(case, inputs):
         return {file[:-4]: np.load(os.path.join(directory, file), allow_pickle=True) for file in files}
 
 
+ROUTES = (capi, v1, v2, cli)
+
+
 def main(path):
     with open(path) as file:
         cases = json.load(file)
@@ -102,7 +110,7 @@ def main(path):
     for case in cases:
         inputs = {name: array(description) for name, description in case["inputs"].items()}
         answer = {}
-        for route in (capi, v1, v2, cli):
+        for route in ROUTES:
             try:
                 outputs = route(case, inputs)
                 answer[route.__name__] = {name: plain(value) for name, value in outputs.items()}
@@ -112,4 +120,5 @@ def main(path):
     print(json.dumps(answers))
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -13,6 +13,7 @@ mod cli_overview;
 mod corrupt;
 #[cfg(feature = "cli")]
 mod documents;
+mod example_models;
 mod examples;
 mod exchange;
 mod fingerprints;
@@ -22,6 +23,7 @@ mod forge_chunks;
 #[cfg(feature = "cli")]
 mod goldens;
 mod hostile_chunks;
+mod graph_ops;
 mod hostile_models;
 #[cfg(feature = "cli")]
 mod inspection;
