@@ -88,7 +88,7 @@ impl Documents {
     pub(crate) fn looseness(&self, document: &Value) -> Vec<String> {
         let mut faults = Vec::new();
         let mut places = Vec::new();
-        walk(&document, "", &mut |at, value| {
+        walk(document, "", &mut |at, value| {
             places.push((at.to_owned(), value.is_object()));
         });
         // Evenly spread over the document: each is checked by validating all of it.
