@@ -100,7 +100,8 @@ pub struct FingerprintReport {
 }
 
 impl FingerprintReport {
-    fn of(fingerprint: &Fingerprint) -> Self {
+    /// Makes the report of a fingerprint.
+    pub fn of(fingerprint: &Fingerprint) -> Self {
         FingerprintReport {
             saved_model_checksum: fingerprint.saved_model_checksum.to_string(),
             graph_def_program_hash: fingerprint.graph_def_program_hash.to_string(),

@@ -163,8 +163,15 @@ pub(super) fn written(dtype: DType) -> Option<String> {
     Some(format!("'{simple}'"))
 }
 
-/// Says whether numpy has the type from `ml_dtypes` alone, and so writes it without its name.
-fn is_void(dtype: DType) -> bool {
+/// Says whether numpy has a dtype from the package `ml_dtypes` alone. Files do not name it then: its
+/// elements are `V1` or `V2`, bytes that `array.view(ml_dtypes.bfloat16)` makes numbers again.
+///
+/// ```
+/// use savedmodel::{DType, numpy};
+///
+/// assert!(numpy::is_void(DType::BFLOAT16) && !numpy::is_void(DType::HALF));
+/// ```
+pub fn is_void(dtype: DType) -> bool {
     match dtype {
         DType::HALF | DType::FLOAT | DType::DOUBLE => false,
         _ => dtype.is_floating() || dtype.is_sub_byte(),

@@ -43,6 +43,7 @@ mod descr;
 mod header;
 mod layout;
 mod literal;
+mod npy_file;
 #[cfg(feature = "npz")]
 mod npz_reader;
 #[cfg(feature = "npz")]
@@ -51,6 +52,8 @@ mod object_array;
 mod reader;
 mod writer;
 
+pub use descr::is_void;
+pub use npy_file::{NpyOptions, save_npy};
 #[cfg(feature = "npz")]
 pub use npz_reader::{ArrayInfo, NpzReader};
 #[cfg(feature = "npz")]

@@ -68,7 +68,7 @@ pub fn supports(dtype: DType) -> bool {
 }
 
 /// Returns the length of the longest string; numpy has none of width 0.
-fn fixed_width(elements: &Strings) -> Result<usize> {
+pub(super) fn fixed_width(elements: &Strings) -> Result<usize> {
     let mut width = 1;
     for (index, element) in elements.iter().enumerate() {
         if element.last() == Some(&0) {

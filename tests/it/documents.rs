@@ -30,14 +30,14 @@ fn run(args: &[&str]) -> (i32, String) {
 }
 
 /// The schema as the tool prints it, compiled.
-struct Documents {
+pub(crate) struct Documents {
     schemas: Schemas,
     any: SchemaIndex,
     definitions: Vec<(String, SchemaIndex)>,
 }
 
 impl Documents {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (code, text) = run(&["schema"]);
         assert_eq!(code, 0);
         let schema: Value = serde_json::from_str(&text).unwrap();
@@ -66,7 +66,7 @@ impl Documents {
     }
 
     /// Says what is wrong with a document; of which form it is it says itself.
-    fn fault(&self, document: &Value) -> Option<String> {
+    pub(crate) fn fault(&self, document: &Value) -> Option<String> {
         let form = document["schema"].as_str().unwrap_or_default();
         let name = form.strip_prefix("savedmodel.").unwrap_or(form);
         let name = name.split('/').next().unwrap_or_default();
@@ -82,11 +82,51 @@ impl Documents {
             .err()
             .map(|error| error.to_string())
     }
+
+    /// Says where the schema would let a document be otherwise: with a member too many or too few, or
+    /// of another kind.
+    pub(crate) fn looseness(&self, document: &Value) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut places = Vec::new();
+        walk(document, "", &mut |at, value| {
+            places.push((at.to_owned(), value.is_object()));
+        });
+        // Evenly spread over the document: each is checked by validating all of it.
+        let step = places.len().div_ceil(60);
+        for (at, is_object) in places.into_iter().step_by(step) {
+            let mut wrong = document.clone();
+            let place = wrong.pointer_mut(&at).unwrap();
+            if is_object {
+                place["surplus"] = json!(1);
+                if self.fault(&wrong).is_none() {
+                    faults.push(format!("`{at}` may have a surplus member"));
+                }
+            }
+            let mut wrong = document.clone();
+            // No member is ever a list of a list of nothing.
+            *wrong.pointer_mut(&at).unwrap() = json!([[[]]]);
+            if self.fault(&wrong).is_none() {
+                faults.push(format!("`{at}` may be anything"));
+            }
+        }
+        let members = document.as_object().unwrap();
+        for name in ["schema", members.keys().next_back().unwrap()] {
+            let mut wrong = document.clone();
+            wrong.as_object_mut().unwrap().remove(name);
+            if self.fault(&wrong).is_none() {
+                faults.push(format!("`{name}` may be missing"));
+            }
+        }
+        faults
+    }
 }
 
 /// The command lines whose documents are checked, `PATH` for each fixture.
 const COMMANDS: &[&[&str]] = &[
     &["PATH", "--json"],
+    &["fingerprint", "PATH", "--json"],
+    &["fingerprint", "PATH", "--json", "--verify"],
+    &["fingerprint", "PATH", "--json", "--compute"],
     &["functions", "PATH", "--json"],
     &["objects", "PATH", "--json"],
     &[
@@ -211,36 +251,8 @@ fn a_document_with_a_member_too_many_or_of_another_kind_is_refused() {
         };
         checked += 1;
         assert_eq!(documents.fault(&document), None, "{args:?}");
-        let mut places = Vec::new();
-        walk(&document, "", &mut |at, value| {
-            places.push((at.to_owned(), value.is_object()));
-        });
-        // Evenly spread over the document: each is checked by validating all of it.
-        let step = places.len().div_ceil(60);
-        for (at, is_object) in places.into_iter().step_by(step) {
-            let mut wrong = document.clone();
-            let place = wrong.pointer_mut(&at).unwrap();
-            if is_object {
-                place["surplus"] = json!(1);
-                if documents.fault(&wrong).is_none() {
-                    faults.push(format!("{args:?}: `{at}` may have a surplus member"));
-                }
-            }
-            let mut wrong = document.clone();
-            // No member is ever a list of a list of nothing.
-            *wrong.pointer_mut(&at).unwrap() = json!([[[]]]);
-            if documents.fault(&wrong).is_none() {
-                faults.push(format!("{args:?}: `{at}` may be anything"));
-            }
-        }
-        let members = document.as_object().unwrap();
-        for name in ["schema", members.keys().next_back().unwrap()] {
-            let mut wrong = document.clone();
-            wrong.as_object_mut().unwrap().remove(name);
-            if documents.fault(&wrong).is_none() {
-                faults.push(format!("{args:?}: `{name}` may be missing"));
-            }
-        }
+        let loose = documents.looseness(&document);
+        faults.extend(loose.into_iter().map(|fault| format!("{args:?}: {fault}")));
     }
     assert_none(&faults);
     assert!(checked > COMMANDS.len(), "{checked} documents");

@@ -9,7 +9,11 @@ mod chunked;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
+mod cli_fingerprint;
+#[cfg(feature = "cli")]
 mod cli_overview;
+#[cfg(feature = "cli")]
+mod cli_tensors;
 mod corrupt;
 #[cfg(feature = "cli")]
 mod documents;

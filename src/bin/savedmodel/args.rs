@@ -47,6 +47,18 @@ pub(crate) enum Command {
     /// Shows one signature in full, with requests to try it in TensorFlow Serving
     Signature(Signature),
 
+    /// Makes one bundle of several
+    Merge(Merge),
+
+    /// Copies what is intact of a damaged bundle, and lists what was lost
+    Salvage(Salvage),
+
+    /// Puts a bundle back that was set aside when replacing it was cut short
+    Recover(Recover),
+
+    /// Shows, verifies or writes the fingerprint of a model
+    Fingerprint(Fingerprint),
+
     /// Prints the JSON Schema of what --json prints
     Schema,
 }
@@ -265,14 +277,173 @@ pub(crate) struct Variables {
     #[arg(long)]
     pub(crate) unverified: bool,
 
+    /// Write each tensor as an array of numpy to DIR/KEY.npy. What cannot be in a file's name is
+    /// written as % and two hexadecimal digits, and no key leads out of DIR
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["values", "stats", "slice", "verify"])]
+    pub(crate) extract: Option<PathBuf>,
+
+    /// With --extract, how strings are written
+    #[arg(
+        long,
+        value_name = "FORM",
+        requires = "extract",
+        default_value = "fixed"
+    )]
+    pub(crate) strings: Strings,
+
+    /// With --extract, replace files that are there
+    #[arg(long, requires = "extract")]
+    pub(crate) overwrite: bool,
+
     /// Work on so many threads [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
 
-    /// Print JSON, of the schema savedmodel.variables/1
+    /// Print JSON, of the schema savedmodel.variables/1; with --extract savedmodel.extraction/1
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+/// How strings are written in arrays of numpy.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Strings {
+    /// All as wide as the longest, numpy's `S`; refused if one ends with a zero byte
+    Fixed,
+    /// Python objects, which np.load takes with allow_pickle=True
+    Objects,
+}
+
+/// Makes one bundle of several: the shards of all, with one index.
+///
+/// Data files get another name and are not copied, where the file system can do that. The bundles
+/// that were merged are removed when the new one is in place, unless they are to be kept.
+#[derive(Args)]
+#[command(after_help = MERGE_EXIT_CODES)]
+pub(crate) struct Merge {
+    /// The bundles' prefixes, or their index files
+    #[arg(value_name = "PREFIX", required = true)]
+    pub(crate) inputs: Vec<PathBuf>,
+
+    /// The prefix of the merged bundle
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) into: PathBuf,
+
+    /// Let the bundles that are merged stay
+    #[arg(long)]
+    pub(crate) keep_inputs: bool,
+
+    /// Pass over prefixes without an index
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
+
+    /// Replace a bundle that is there
+    #[arg(long)]
+    pub(crate) replace: bool,
+
+    /// Do not wait until the files are on the disk
+    #[arg(long)]
+    pub(crate) no_sync: bool,
+
+    /// Print JSON, of the schema savedmodel.merge/1
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Copies what is intact of a damaged bundle, and lists what was lost.
+///
+/// A tensor is intact if its entry in the index is, and its bytes have the checksum they were written
+/// with. What is damaged is not touched; the copy is made even if it lacks something.
+#[derive(Args)]
+#[command(after_help = SALVAGE_EXIT_CODES)]
+pub(crate) struct Salvage {
+    /// A SavedModel or a checkpoint, as `variables` takes it
+    pub(crate) path: PathBuf,
+
+    /// The prefix of the copy
+    pub(crate) out: PathBuf,
+
+    /// Replace a bundle that is there
+    #[arg(long)]
+    pub(crate) replace: bool,
+
+    /// Do not wait until the files are on the disk
+    #[arg(long)]
+    pub(crate) no_sync: bool,
+
+    /// Print JSON, of the schema savedmodel.salvage/1
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Puts a bundle back that was set aside when replacing it was cut short.
+///
+/// A bundle that is replaced is set aside before, as `PREFIX.index.set-aside-0-4711`. If there is no
+/// bundle in place, it comes back; otherwise nothing is changed.
+#[derive(Args)]
+#[command(after_help = RECOVER_EXIT_CODES)]
+pub(crate) struct Recover {
+    /// The bundle's prefix, or the directory of the SavedModel whose variables it is
+    pub(crate) prefix: PathBuf,
+
+    /// Print JSON, of the schema savedmodel.recover/1
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Shows, verifies or writes the fingerprint of a model.
+///
+/// Without further options the file fingerprint.pb is shown, and the singleprint: the four hashes
+/// that stay the same when a model is saved again.
+#[derive(Args)]
+#[command(after_help = FINGERPRINT_EXIT_CODES)]
+pub(crate) struct Fingerprint {
+    /// The SavedModel: its directory, its model file or a base directory with versions
+    pub(crate) path: PathBuf,
+
+    /// Compute the hashes and compare each with that of the file
+    #[arg(long, conflicts_with_all = ["compute", "write"])]
+    pub(crate) verify: bool,
+
+    /// Show what TensorFlow 2.21 would write, whether there is a file or not
+    #[arg(long)]
+    pub(crate) compute: bool,
+
+    /// Write that to fingerprint.pb, unless the hashes in it are those already
+    #[arg(long)]
+    pub(crate) write: bool,
+
+    /// With --write, replace a file with other hashes
+    #[arg(long, requires = "write")]
+    pub(crate) overwrite: bool,
+
+    /// Print JSON, of the schema savedmodel.fingerprint/1
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const MERGE_EXIT_CODES: &str = "\
+Exit codes:
+  0  the merged bundle is in place
+  1  a bundle is damaged or missing, or cannot be read or written; those to be merged are as they were
+  2  they cannot be merged, or there is a bundle already";
+
+const SALVAGE_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing was lost
+  1  something was, and the copy has the rest; or nothing could be read, or written
+  2  the command line asks for something that cannot be, or there is a bundle already";
+
+const RECOVER_EXIT_CODES: &str = "\
+Exit codes:
+  0  a bundle is in place
+  1  there is none, and none is set aside; or it cannot be put back
+  2  the command line asks for something that cannot be";
+
+const FINGERPRINT_EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well; with --verify, at least one hash can be compared and none differs
+  1  with --verify, a hash differs or none can be compared; something is damaged or missing
+  2  the command line asks for something that cannot be, or fingerprint.pb has other hashes";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -293,5 +464,6 @@ Examples:
   savedmodel variables checkpoints/ckpt-7 '*/kernel/*' --stats
   savedmodel variables my_model dense/bias/.ATTRIBUTES/VARIABLE_VALUE --values
   savedmodel variables my_model embedding --values --slice 0,2:-
+  savedmodel variables my_model 'dense*' --extract arrays
   savedmodel variables my_model --json | jq '.tensors[].key'
   savedmodel variables my_model --verify";

@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Failure {
     /// The model, or what was asked of it.
     Model(Error),
+    /// The same, with what can be done about it in words of the command line.
+    Advised(Error, Cow<'static, str>),
     /// Options that do not go together.
     Usage(Cow<'static, str>),
     /// Writing the output.
@@ -27,7 +29,9 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Usage(_) => ExitCode::from(2),
-            Failure::Model(error) if matches!(error.kind(), ErrorKind::InvalidArgument { .. }) => {
+            Failure::Model(error) | Failure::Advised(error, _)
+                if matches!(error.kind(), ErrorKind::InvalidArgument { .. }) =>
+            {
                 ExitCode::from(2)
             }
             _ => ExitCode::from(1),
@@ -39,6 +43,12 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Model(error) => error.fmt(f),
+            Failure::Advised(error, advice) => {
+                if let Some(path) = error.path() {
+                    write!(f, "{}: ", path.display())?;
+                }
+                write!(f, "{} ({advice})", error.kind())
+            }
             Failure::Usage(what) => f.write_str(what),
             Failure::Output(error) => write!(f, "cannot write the output: {error}"),
         }

@@ -17,6 +17,9 @@
 //! | `ops`, `functions` | what a graph is made of |
 //! | `objects` | the objects of a model as a tree |
 //! | `signature` | one signature, and requests to try it |
+//! | `merge`, `salvage`, `recover` | bundles, made of others |
+//! | `fingerprint` | the identity of a model |
+//! | `fault` | what is wrong, as documents have it |
 //! | `python` | values as Python shows them |
 //! | `stock` | the persona of TensorFlow's own tool |
 
@@ -24,14 +27,19 @@ mod args;
 mod decimal;
 mod element;
 mod failure;
+mod fault;
+mod fingerprint;
 mod functions;
 mod json;
+mod merge;
 mod meta_graphs;
 mod objects;
 mod ops;
 mod overview;
 mod path;
 mod python;
+mod recover;
+mod salvage;
 mod show;
 mod signature;
 mod stock;
@@ -85,6 +93,10 @@ fn main() -> ExitCode {
         Command::Objects(args) => objects::run(&args, &mut out),
         Command::Functions(args) => functions::run(&args, &mut out),
         Command::Signature(args) => signature::run(&args, &mut out),
+        Command::Merge(args) => merge::run(&args, &mut out),
+        Command::Salvage(args) => salvage::run(&args, &mut out),
+        Command::Recover(args) => recover::run(&args, &mut out),
+        Command::Fingerprint(args) => fingerprint::run(&args, &mut out),
         Command::Schema => out
             .write_all(SCHEMA.as_bytes())
             .map(|()| Outcome::Sound)

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use savedmodel::bundle::{Endianness, Verification};
-use savedmodel::{BundleEntry, Error, ErrorKind, Tensor};
+use savedmodel::{BundleEntry, Error, Tensor};
 
 use super::selection::Selection;
 use super::statistics::{Summary, is_whole};
@@ -9,8 +9,8 @@ use super::variable::Variable;
 use super::{Request, Totals};
 use crate::element;
 use crate::failure::{Failure, Outcome};
+use crate::fault::{self, KeyText};
 use crate::json;
-use crate::text::Escaped;
 
 /// Names the form of the document. What is added keeps it; what changes or goes needs another.
 const SCHEMA: &str = "savedmodel.variables/1";
@@ -86,8 +86,8 @@ fn write_variable(
     variable: &Variable,
     out: &mut impl Write,
 ) -> Result<bool, Failure> {
-    out.write_all(b"{\"key\": ")?;
-    write_key(out, &variable.key)?;
+    out.write_all(b"{")?;
+    KeyText::of(&variable.key).write(out)?;
     if let Some(entry) = &variable.entry {
         write!(
             out,
@@ -126,17 +126,6 @@ fn write_variable(
     }
     out.write_all(b"}")?;
     Ok(fault.is_none())
-}
-
-fn write_key(out: &mut impl Write, key: &[u8]) -> io::Result<()> {
-    match std::str::from_utf8(key) {
-        Ok(text) => json::string(out, text),
-        Err(_) => {
-            json::string(out, &Escaped(key).to_string())?;
-            out.write_all(b", \"key_bytes\": ")?;
-            json::hex(out, key)
-        }
-    }
 }
 
 /// Writes numbers as they are stored, so that what is wrong with them can be seen.
@@ -230,17 +219,7 @@ fn write_summary(tensor: &Tensor, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn write_error(out: &mut impl Write, error: &Error) -> io::Result<()> {
-    let kind = match error.kind() {
-        ErrorKind::Io { .. } => "io",
-        ErrorKind::NotFound { .. } => "not_found",
-        ErrorKind::Malformed { .. } => "malformed",
-        ErrorKind::ChecksumMismatch { .. } => "checksum_mismatch",
-        ErrorKind::Unsupported { .. } => "unsupported",
-        ErrorKind::InvalidArgument { .. } => "invalid_argument",
-        ErrorKind::TooLarge { .. } => "too_large",
-        _ => "other",
-    };
-    write!(out, "{{\"kind\": \"{kind}\", \"message\": ")?;
+    write!(out, "{{\"kind\": \"{}\", \"message\": ", fault::kind(error))?;
     json::string(out, &error.kind().to_string())?;
     if let Some(path) = error.path() {
         out.write_all(b", \"path\": ")?;
@@ -250,26 +229,8 @@ fn write_error(out: &mut impl Write, error: &Error) -> io::Result<()> {
         write!(out, ", \"offset\": {offset}")?;
     }
     if let Some(key) = error.key() {
-        out.write_all(b", \"key\": ")?;
-        write_key(out, key)?;
+        out.write_all(b", ")?;
+        KeyText::of(key).write(out)?;
     }
     out.write_all(b"}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_that_are_no_text_come_with_their_bytes() {
-        for (key, expected) in [
-            (&b"a/\"b\""[..], r#""a/\"b\"""#),
-            (b"a\n\x01", r#""a\n\u0001""#),
-            (b"a\xff\n", r#""a\\xff\\n", "key_bytes": "61ff0a""#),
-        ] {
-            let mut out = Vec::new();
-            write_key(&mut out, key).unwrap();
-            assert_eq!(String::from_utf8(out).unwrap(), expected);
-        }
-    }
 }

@@ -9,8 +9,12 @@
 //! | `values` | values in brackets |
 //! | `statistics` | ranges and counts |
 //! | `verification` | everything checked |
+//! | `extraction` | tensors to files of numpy |
+//! | `file_name` | what these files are called |
 
 mod document;
+mod extraction;
+mod file_name;
 mod listing;
 mod selection;
 mod statistics;
@@ -59,6 +63,9 @@ pub(crate) fn run(args: &args::Variables, out: &mut impl Write) -> Result<Outcom
         if let Some(entry) = &variable.entry {
             slice.resolve(entry.shape())?;
         }
+    }
+    if let Some(directory) = &args.extract {
+        return extraction::run(&request, selection, directory, out);
     }
     match (args.json, args.values, args.stats) {
         (true, ..) => document::write(&request, &selection, out),
