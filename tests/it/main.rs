@@ -26,8 +26,8 @@ mod forge;
 mod forge_chunks;
 #[cfg(feature = "cli")]
 mod goldens;
-mod hostile_chunks;
 mod graph_ops;
+mod hostile_chunks;
 mod hostile_models;
 #[cfg(feature = "cli")]
 mod inspection;
