@@ -31,6 +31,13 @@ pub(crate) fn create_directories(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(grown)
 }
 
+/// Creates a directory that must not exist, in one that does.
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before(Operation::CreateDirectories(path))?;
+    fs::create_dir(path)
+}
+
 /// Returns the directory that a file or directory lies in.
 pub(crate) fn parent_of(path: &Path) -> &Path {
     match path.parent() {
@@ -102,6 +109,13 @@ pub(crate) fn remove_directory(path: &Path) -> io::Result<()> {
     #[cfg(test)]
     faults::before(Operation::Remove(path))?;
     fs::remove_dir(path)
+}
+
+/// Removes a directory with all that is in it; of a symbolic link the link alone.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before(Operation::Remove(path))?;
+    fs::remove_dir_all(path)
 }
 
 /// Removes a file.

@@ -10,6 +10,7 @@ mod chunked;
 mod cli;
 #[cfg(feature = "cli")]
 mod cli_overview;
+mod copies;
 mod corrupt;
 #[cfg(feature = "cli")]
 mod documents;
