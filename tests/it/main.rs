@@ -9,6 +9,8 @@ mod chunked;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
+mod cli_convert;
+#[cfg(feature = "cli")]
 mod cli_overview;
 mod copies;
 mod corrupt;

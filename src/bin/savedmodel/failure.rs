@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Failure {
     /// The model, or what was asked of it.
     Model(Error),
+    /// The same, with the option that helps in place of what helps in a program.
+    Explained(Error, Cow<'static, str>),
     /// Options that do not go together.
     Usage(Cow<'static, str>),
     /// Writing the output.
@@ -27,7 +29,9 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Usage(_) => ExitCode::from(2),
-            Failure::Model(error) if matches!(error.kind(), ErrorKind::InvalidArgument { .. }) => {
+            Failure::Model(error) | Failure::Explained(error, _)
+                if matches!(error.kind(), ErrorKind::InvalidArgument { .. }) =>
+            {
                 ExitCode::from(2)
             }
             _ => ExitCode::from(1),
@@ -39,6 +43,12 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Model(error) => error.fmt(f),
+            Failure::Explained(error, option) => {
+                let text = error.to_string();
+                let help = error.help().map(|help| format!(" ({help})"));
+                let text = text.strip_suffix(help.as_deref().unwrap_or_default());
+                write!(f, "{} ({option})", text.unwrap_or(&error.to_string()))
+            }
             Failure::Usage(what) => f.write_str(what),
             Failure::Output(error) => write!(f, "cannot write the output: {error}"),
         }

@@ -16,11 +16,13 @@
 //! | `meta_graphs` | which meta graphs are meant |
 //! | `ops`, `functions` | what a graph is made of |
 //! | `objects` | the objects of a model as a tree |
+//! | `convert` | models and tensors in other forms and formats |
 //! | `signature` | one signature, and requests to try it |
 //! | `python` | values as Python shows them |
 //! | `stock` | the persona of TensorFlow's own tool |
 
 mod args;
+mod convert;
 mod decimal;
 mod element;
 mod failure;
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Objects(args) => objects::run(&args, &mut out),
         Command::Functions(args) => functions::run(&args, &mut out),
         Command::Signature(args) => signature::run(&args, &mut out),
+        Command::Convert(args) => convert::run(&args, &mut out),
         Command::Schema => out
             .write_all(SCHEMA.as_bytes())
             .map(|()| Outcome::Sound)
