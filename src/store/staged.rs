@@ -196,3 +196,107 @@ fn sync_directories(directory: &Path) -> Result<()> {
     }
     disk::sync_directory(directory).map_err(in_file(directory))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::store::faults::{Fault, Faults};
+    use crate::store::platform::TestDirectory;
+
+    fn write(target: &Path) -> Result<()> {
+        let staged = StagedDirectory::create(target, true)?;
+        staged.write("variables/data", |out| Ok(out.write_all(b"new data")?))?;
+        staged.write("program", |out| Ok(out.write_all(b"new")?))?;
+        staged.replace()
+    }
+
+    /// What is there: nothing, the old directory, or the new one, whole.
+    fn found(target: &Path) -> Option<&'static str> {
+        let program = fs::read(target.join("program")).ok()?;
+        match &program[..] {
+            b"old" => Some("old"),
+            _ => {
+                assert_eq!(program, b"new");
+                assert_eq!(
+                    fs::read(target.join("variables/data")).unwrap(),
+                    b"new data"
+                );
+                Some("new")
+            }
+        }
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        let names = entries.map(|it| it.unwrap().file_name().into_string().unwrap());
+        names.collect()
+    }
+
+    #[test]
+    fn a_fault_leaves_the_old_directory_or_the_new_one() {
+        let (mut old, mut new) = (0, 0);
+        for at in 0.. {
+            for kind in [
+                Fault::Fail(at, io::ErrorKind::StorageFull),
+                Fault::FailFrom(at, io::ErrorKind::Other),
+            ] {
+                let directory = TestDirectory::in_memory("staged");
+                let target = directory.path().join("model");
+                fs::create_dir(&target).unwrap();
+                fs::write(target.join("program"), "old").unwrap();
+                let faults = Faults::below(directory.path(), kind);
+                let result = write(&target);
+                let tried = faults.tried();
+                drop(faults);
+                let names = names(directory.path());
+                if tried <= at {
+                    result.unwrap();
+                    assert_eq!((found(&target), names.len()), (Some("new"), 1));
+                    assert!(old > 10 && new > 0, "{old}, {new}");
+                    return;
+                }
+                let is_gone = matches!(kind, Fault::FailFrom(..));
+                match found(&target) {
+                    Some("old") => old += 1,
+                    Some(_) => new += 1,
+                    // Between two renames the disk went away.
+                    None => {
+                        let aside = names
+                            .iter()
+                            .find(|name| name.starts_with("replaced-model."));
+                        let aside = directory.path().join(aside.unwrap());
+                        assert!(is_gone && found(&aside) == Some("old"), "{names:?}");
+                        let error = result.as_ref().unwrap_err().to_string();
+                        assert!(error.contains("move it back"), "{error}");
+                    }
+                }
+                // A pending file that cannot be removed is no reason to fail.
+                assert!(
+                    result.is_err() || found(&target) == Some("new"),
+                    "{at}: {names:?}"
+                );
+                if !is_gone && found(&target) == Some("old") {
+                    assert_eq!(names.len(), 1, "{at}: {names:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_not_published_goes_away() {
+        let directory = TestDirectory::new("staged_dropped");
+        let target = directory.path().join("a/model");
+        let staged = StagedDirectory::create(&target, false).unwrap();
+        staged.write("b/c", |out| Ok(out.write_all(b"1")?)).unwrap();
+        assert_eq!(names(&directory.path().join("a")).len(), 1);
+        drop(staged);
+        assert_eq!(names(&directory.path().join("a")).len(), 0);
+        let staged = StagedDirectory::create(&target, false).unwrap();
+        fs::create_dir_all(target.join("in the way")).unwrap();
+        assert!(staged.publish().is_err());
+        assert_eq!(names(&target), ["in the way"]);
+        assert!(StagedDirectory::create(Path::new("/"), false).is_err());
+    }
+}
