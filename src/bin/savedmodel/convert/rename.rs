@@ -89,7 +89,7 @@ mod tests {
             ("*/VALUE=*", "a/b", None),
             ("a*c*e=*-*", "abcde", Some("b-d")),
             ("a*c*e=*-*", "ace", Some("-")),
-            ("a*b=x*", "ab/b", Some("x/")),
+            ("a*b=x*", "ab/b", Some("xb/")),
             ("*=*", "same", Some("same")),
             ("**=<*|*>", "ab", Some("<|ab>")),
             ("模型/=m/", "模型/k", Some("m/k")),
