@@ -2,7 +2,7 @@
 //! `checkpoint` are written.
 //!
 //! [`parse`] turns text into the bytes of the binary format, for any message of the schema, and
-//! [`print`] those bytes into text; [`proto`](crate::proto) decodes them:
+//! [`print()`] those bytes into text; [`proto`](crate::proto) decodes them:
 //!
 //! ```
 //! use prost::Message;
