@@ -14,7 +14,7 @@ use crate::bundle::{BundleWriter, Durability};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, FingerprintRelease};
 use crate::proto::{MetaGraphDef, SavedModel};
-use crate::store::{PendingFile, disk};
+use crate::store::{StagedDirectory, disk, in_file, refuse_occupied};
 use crate::tensor::Tensor;
 use crate::text;
 use crate::wire::{Canonical, MapOrder};
@@ -58,7 +58,7 @@ use crate::wire::{Canonical, MapOrder};
 #[derive(Debug)]
 pub struct SavedModelBuilder {
     target: PathBuf,
-    staged: Staged,
+    staged: StagedDirectory,
     options: SavedModelBuilderOptions,
     meta_graphs: Vec<MetaGraphDef>,
     /// What the variables are that were written, once they were.
@@ -104,7 +104,7 @@ impl SavedModelBuilderOptions {
         let target = directory.as_ref().to_owned();
         refuse_occupied(&target)?;
         Ok(SavedModelBuilder {
-            staged: Staged::create(&target)?,
+            staged: StagedDirectory::create(&target, self.durability == Durability::Sync)?,
             target,
             options: self,
             meta_graphs: Vec::new(),
@@ -157,7 +157,7 @@ impl SavedModelBuilder {
             .map(|(key, value)| (key.as_ref().to_owned(), value))
             .collect();
         check_values(variables.as_deref(), &values)?;
-        let directory = self.staged.path.join(VARIABLES_DIRECTORY);
+        let directory = self.staged.path().join(VARIABLES_DIRECTORY);
         disk::create_directories(&directory).map_err(in_file(&directory))?;
         if !values.is_empty() {
             let mut bundle = BundleWriter::options()
@@ -255,17 +255,17 @@ impl SavedModelBuilder {
         }
         const MESSAGE: &str = "tensorflow.SavedModel";
         if self.options.as_text {
-            let path = self.staged.path.join(SAVED_MODEL_FILENAME_PBTXT);
-            self.write(&path, |out| {
+            self.staged.write(SAVED_MODEL_FILENAME_PBTXT, |out| {
                 text::Printer::new(MESSAGE)?.print(&encoded, out)
             })?;
         } else {
             let program = Canonical::new(&encoded, MESSAGE, MapOrder::Python)?;
             self.write_fingerprint(&encoded)?;
-            let path = self.staged.path.join(SAVED_MODEL_FILENAME_PB);
-            self.write(&path, |out| Ok(program.write_to(out)?))?;
+            self.staged
+                .write(SAVED_MODEL_FILENAME_PB, |out| Ok(program.write_to(out)?))?;
         }
-        self.publish()
+        self.staged.publish()?;
+        Ok(self.target)
     }
 
     fn check_tags(&self, meta_graph: &MetaGraphBuilder) -> Result<()> {
@@ -292,8 +292,7 @@ impl SavedModelBuilder {
         let extra = extra.map(|(name, path)| (format!("{EXTRA_ASSETS_DIRECTORY}/{name}"), &**path));
         for (name, path) in assets.chain(extra) {
             let mut source = File::open(path).map_err(in_file(path))?;
-            let target = self.staged.path.join(name);
-            self.write(&target, |out| {
+            self.staged.write(name, |out| {
                 io::copy(&mut source, out).map_err(in_file(path))?;
                 Ok(())
             })?;
@@ -309,7 +308,7 @@ impl SavedModelBuilder {
         };
         let index = self
             .staged
-            .path
+            .path()
             .join(VARIABLES_DIRECTORY)
             .join("variables.index");
         match fs::read(&index) {
@@ -318,120 +317,11 @@ impl SavedModelBuilder {
             Err(error) => return Err(in_file(&index)(error)),
         }
         fingerprint.uuid = self.options.uuid.clone().unwrap_or_else(random_uuid);
-        let path = self.staged.path.join("fingerprint.pb");
-        self.write(&path, |out| Ok(out.write_all(&fingerprint.encode())?))
+        self.staged.write("fingerprint.pb", |out| {
+            Ok(out.write_all(&fingerprint.encode())?)
+        })?;
+        Ok(())
     }
-
-    fn write(
-        &self,
-        path: &Path,
-        content: impl FnOnce(&mut io::BufWriter<PendingFile>) -> Result<()>,
-    ) -> Result<()> {
-        let parent = disk::parent_of(path);
-        disk::create_directories(parent).map_err(in_file(parent))?;
-        let file = PendingFile::create(path).map_err(in_file(path))?;
-        let mut out = io::BufWriter::with_capacity(1 << 18, file);
-        content(&mut out).map_err(|error| error.in_file(path))?;
-        let file = out
-            .into_inner()
-            .map_err(|error| in_file(path)(error.into_error()))?;
-        if self.options.durability == Durability::Sync {
-            file.sync().map_err(in_file(path))?;
-        }
-        file.move_to(path).map_err(in_file(path))
-    }
-
-    fn publish(mut self) -> Result<PathBuf> {
-        let sync = self.options.durability == Durability::Sync;
-        if sync {
-            sync_directories(&self.staged.path)?;
-        }
-        refuse_occupied(&self.target)?;
-        if self.target.exists() {
-            // Not every system moves a directory over an empty one.
-            disk::remove_directory(&self.target).map_err(in_file(&self.target))?;
-        }
-        disk::rename(&self.staged.path, &self.target).map_err(in_file(&self.target))?;
-        self.staged.moved = true;
-        if sync {
-            for parent in &self.staged.parents {
-                disk::sync_directory(parent).map_err(in_file(parent))?;
-            }
-        }
-        Ok(self.target.clone())
-    }
-}
-
-/// A directory that is written beside the place it is for. Dropped before it was moved it goes away.
-#[derive(Debug)]
-struct Staged {
-    path: PathBuf,
-    /// The directories above that get entries.
-    parents: Vec<PathBuf>,
-    moved: bool,
-}
-
-impl Staged {
-    fn create(target: &Path) -> Result<Self> {
-        let Some(name) = target.file_name() else {
-            let what = "a model's directory has a name";
-            return Err(Error::invalid_argument(what).in_file(target));
-        };
-        let parent = disk::parent_of(target);
-        let mut parents = disk::create_directories(parent).map_err(in_file(parent))?;
-        parents.push(parent.to_owned());
-        for attempt in 0.. {
-            // Each `RandomState` has keys of its own. No name like this is a version's number.
-            let number = RandomState::new().hash_one(attempt);
-            let mut staged = std::ffi::OsString::from("temp-");
-            staged.push(name);
-            staged.push(format!(".{number}"));
-            let path = parent.join(staged);
-            match disk::create_directory(&path) {
-                Ok(()) => {
-                    return Ok(Staged {
-                        path,
-                        parents,
-                        moved: false,
-                    });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {}
-                Err(error) => return Err(in_file(&path)(error)),
-            }
-        }
-        Err(Error::from(io::Error::from(io::ErrorKind::AlreadyExists)).in_file(target))
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if !self.moved {
-            let _ = fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
-fn refuse_occupied(target: &Path) -> Result<()> {
-    let is_free = match fs::read_dir(target) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == io::ErrorKind::NotFound && target.symlink_metadata().is_err(),
-    };
-    match is_free {
-        true => Ok(()),
-        false => Err(Error::invalid_argument("there is something already")
-            .in_file(target)
-            .remedy("a model is built in a new or an empty directory")),
-    }
-}
-
-fn sync_directories(directory: &Path) -> Result<()> {
-    for entry in fs::read_dir(directory).map_err(in_file(directory))? {
-        let path = entry.map_err(in_file(directory))?.path();
-        if path.is_dir() {
-            sync_directories(&path)?;
-        }
-    }
-    disk::sync_directory(directory).map_err(in_file(directory))
 }
 
 fn check_values(variables: Option<&[DeclaredVariable]>, values: &[(String, Tensor)]) -> Result<()> {
@@ -477,9 +367,4 @@ fn check_values(variables: Option<&[DeclaredVariable]>, values: &[(String, Tenso
 fn random_uuid() -> String {
     let word = || u128::from(RandomState::new().hash_one(std::process::id()));
     format!("{:020}", word() << 64 | word())
-}
-
-/// Returns what makes the system's word an error of that file.
-fn in_file(path: &Path) -> impl Fn(io::Error) -> Error {
-    move |error| Error::from(error).in_file(path)
 }

@@ -24,6 +24,7 @@
 //! | part | holds |
 //! |---|---|
 //! | `saved_model` | [`SavedModel`]: the directory, its meta graphs, and the files beside them |
+//! | `copy` | [`ModelCopy`]: a model written again, its program in another form |
 //! | `load` | which file is the model, and what it is if it is none |
 //! | `locate` | [`locate`]: from what a user names to a model or a checkpoint |
 //! | `meta_graph` | [`MetaGraph`] |
@@ -34,6 +35,7 @@
 //! | `view` | messages not decoded yet, with the file in their errors |
 
 mod asset;
+mod copy;
 mod graph;
 mod load;
 mod locate;
@@ -45,6 +47,7 @@ mod tensor_info;
 mod view;
 
 pub use asset::Asset;
+pub use copy::{CopiedModel, CopyProgress, ModelCopy};
 pub use graph::{Function, Graph, Node};
 pub use load::Format;
 pub use locate::{Located, ModelLocation, ModelVersion, locate, locate_model};

@@ -46,6 +46,8 @@ pub struct SavedModel {
     directory: String,
     /// The directory as messages call it.
     path: PathBuf,
+    /// Whether that is where it is on this machine.
+    is_local: bool,
     bundle_options: BundleOptions,
     variables: OnceLock<BundleReader>,
 }
@@ -100,6 +102,10 @@ impl SavedModelOptions {
         let path = directory.as_ref();
         let store = LocalStore::new(path).with_mapping(self.mapping);
         let opened = self.open_at(Arc::new(store), "", path.to_owned());
+        let opened = opened.map(|model| SavedModel {
+            is_local: true,
+            ..model
+        });
         opened.map_err(|error| match path.is_file() {
             true => load::explain_file(path, error),
             false => error,
@@ -125,6 +131,7 @@ impl SavedModelOptions {
             store,
             directory: directory.to_owned(),
             path,
+            is_local: false,
             bundle_options: self.bundle,
             variables: OnceLock::new(),
         })
@@ -200,6 +207,11 @@ impl SavedModel {
     /// Returns the store the model lies in, and its directory there.
     pub fn store(&self) -> (&Arc<dyn Store>, &str) {
         (&self.store, &self.directory)
+    }
+
+    /// Returns where the model lies, if it was opened as a directory of this machine.
+    pub(super) fn local_directory(&self) -> Option<&Path> {
+        self.is_local.then_some(&*self.path)
     }
 
     /// Returns the version of the schema, 1 for all so far.

@@ -111,6 +111,13 @@ pub(crate) fn remove_directory(path: &Path) -> io::Result<()> {
     fs::remove_dir(path)
 }
 
+/// Removes a directory with all that is in it; of a symbolic link the link alone.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before(Operation::Remove(path))?;
+    fs::remove_dir_all(path)
+}
+
 /// Removes a file.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     #[cfg(test)]

@@ -42,6 +42,7 @@ mod memory;
 mod moves;
 mod pending;
 pub(crate) mod platform;
+mod staged;
 
 use std::fmt;
 use std::io;
@@ -52,6 +53,7 @@ pub use local::{LocalStore, Mapping};
 pub use memory::MemoryStore;
 pub(crate) use moves::{Moves, Stuck};
 pub(crate) use pending::{PendingFile, random_number};
+pub(crate) use staged::{StagedDirectory, in_file, refuse_occupied, write_file};
 
 /// Opens named objects and lists directories.
 pub trait Store: fmt::Debug + Send + Sync {

@@ -3,6 +3,7 @@
 //! Every command is run on every fixture; what it prints must be as the schema says, and something
 //! must be printed if the command ends well.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,13 +12,14 @@ use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Value, json};
 
 use crate::fixtures::assert_none;
+use crate::scratch::Scratch;
 
 fn tests() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"))
 }
 
 /// Runs the tool in `tests`; returns its exit code and what it printed.
-fn run(args: &[&str]) -> (i32, String) {
+fn run(args: &[impl AsRef<OsStr>]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_savedmodel"))
         .current_dir(tests())
         .args(args)
@@ -121,12 +123,30 @@ impl Documents {
     }
 }
 
-/// The command lines whose documents are checked, `PATH` for each fixture.
+/// The command lines whose documents are checked, `PATH` for each fixture, `OUT` for what is written.
 const COMMANDS: &[&[&str]] = &[
     &["PATH", "--json"],
     &["fingerprint", "PATH", "--json"],
     &["fingerprint", "PATH", "--json", "--verify"],
     &["fingerprint", "PATH", "--json", "--compute"],
+    &[
+        "convert",
+        "PATH",
+        "OUT.npz",
+        "--json",
+        "--overwrite",
+        "--skip-unsupported",
+    ],
+    &[
+        "convert",
+        "PATH",
+        "OUT",
+        "--to",
+        "pbtxt",
+        "--json",
+        "--overwrite",
+        "--no-sync",
+    ],
     &["functions", "PATH", "--json"],
     &["objects", "PATH", "--json"],
     &[
@@ -141,6 +161,16 @@ const COMMANDS: &[&[&str]] = &[
     &["variables", "PATH", "--json", "--stats", "--values"],
     &["variables", "PATH", "--json", "--verify"],
 ];
+
+/// A command line for a fixture, writing below a directory.
+fn filled(command: &[&str], path: &str, directory: &Scratch) -> Vec<String> {
+    let words = command.iter().map(|word| match word.strip_prefix("OUT") {
+        Some(end) => format!("{}{end}", directory.path().join("out").display()),
+        None if *word == "PATH" => path.to_owned(),
+        None => (*word).to_owned(),
+    });
+    words.collect()
+}
 
 /// Everything that a command could be called with: fixtures, and what lies in them.
 fn paths() -> Vec<String> {
@@ -182,12 +212,10 @@ fn every_document_is_as_the_schema_says() {
     let paths = paths();
     assert!(paths.len() > 40, "{}", paths.len());
     let (mut faults, mut counts) = (Vec::new(), vec![0; COMMANDS.len()]);
+    let scratch = Scratch::new("documents");
     for path in &paths {
         for (command, count) in COMMANDS.iter().zip(&mut counts) {
-            let args: Vec<&str> = command
-                .iter()
-                .map(|word| if *word == "PATH" { path } else { *word })
-                .collect();
+            let args = filled(command, path, &scratch);
             let (code, text) = run(&args);
             let Ok(document) = serde_json::from_str::<Value>(&text) else {
                 // What ends in an error before it begins prints nothing.
@@ -231,6 +259,7 @@ fn walk(value: &Value, at: &str, each: &mut impl FnMut(&str, &Value)) {
 #[test]
 fn a_document_with_a_member_too_many_or_of_another_kind_is_refused() {
     let documents = Documents::new();
+    let scratch = Scratch::new("documents");
     let (mut faults, mut checked) = (Vec::new(), 0);
     let examples = [
         "fixtures/two_shards",
@@ -239,10 +268,8 @@ fn a_document_with_a_member_too_many_or_of_another_kind_is_refused() {
         "fixtures/ckpt_manager",
     ];
     let lines = examples.iter().flat_map(|path| {
-        let filled = |word: &&'static str| if *word == "PATH" { *path } else { *word };
-        COMMANDS
-            .iter()
-            .map(move |command| command.iter().map(filled).collect::<Vec<&str>>())
+        let commands = COMMANDS.iter();
+        commands.map(|command| filled(command, path, &scratch))
     });
     for args in lines {
         let (_, text) = run(&args);

@@ -8,12 +8,14 @@ mod checkpoint_states;
 mod chunked;
 #[cfg(feature = "cli")]
 mod cli;
+mod cli_convert;
 #[cfg(feature = "cli")]
 mod cli_fingerprint;
 #[cfg(feature = "cli")]
 mod cli_overview;
 #[cfg(feature = "cli")]
 mod cli_tensors;
+mod copies;
 mod corrupt;
 #[cfg(feature = "cli")]
 mod documents;

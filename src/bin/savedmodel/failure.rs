@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Model(Error),
     /// The same, with what can be done about it in words of the command line.
     Advised(Error, Cow<'static, str>),
+    /// The same, with the option that helps in place of what helps in a program.
+    Explained(Error, Cow<'static, str>),
     /// Options that do not go together.
     Usage(Cow<'static, str>),
     /// Writing the output.
@@ -29,7 +31,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Failure::Usage(_) => ExitCode::from(2),
-            Failure::Model(error) | Failure::Advised(error, _)
+            Failure::Model(error) | Failure::Advised(error, _) | Failure::Explained(error, _)
                 if matches!(error.kind(), ErrorKind::InvalidArgument { .. }) =>
             {
                 ExitCode::from(2)
@@ -48,6 +50,12 @@ impl fmt::Display for Failure {
                     write!(f, "{}: ", path.display())?;
                 }
                 write!(f, "{} ({advice})", error.kind())
+            }
+            Failure::Explained(error, option) => {
+                let text = error.to_string();
+                let help = error.help().map(|help| format!(" ({help})"));
+                let text = text.strip_suffix(help.as_deref().unwrap_or_default());
+                write!(f, "{} ({option})", text.unwrap_or(&error.to_string()))
             }
             Failure::Usage(what) => f.write_str(what),
             Failure::Output(error) => write!(f, "cannot write the output: {error}"),

@@ -16,6 +16,7 @@
 //! | `meta_graphs` | which meta graphs are meant |
 //! | `ops`, `functions` | what a graph is made of |
 //! | `objects` | the objects of a model as a tree |
+//! | `convert` | models and tensors in other forms and formats |
 //! | `signature` | one signature, and requests to try it |
 //! | `merge`, `salvage`, `recover` | bundles, made of others |
 //! | `fingerprint` | the identity of a model |
@@ -24,6 +25,7 @@
 //! | `stock` | the persona of TensorFlow's own tool |
 
 mod args;
+mod convert;
 mod decimal;
 mod element;
 mod failure;
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
         Command::Salvage(args) => salvage::run(&args, &mut out),
         Command::Recover(args) => recover::run(&args, &mut out),
         Command::Fingerprint(args) => fingerprint::run(&args, &mut out),
+        Command::Convert(args) => convert::run(&args, &mut out),
         Command::Schema => out
             .write_all(SCHEMA.as_bytes())
             .map(|()| Outcome::Sound)

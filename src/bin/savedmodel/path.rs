@@ -28,11 +28,33 @@ pub(crate) fn check_command(word: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Opens the model that a path means; says which version was taken if there are several.
+/// Opens the model that a path means; says which version was taken if there are several, and which
+/// form of the program.
 pub(crate) fn model(path: &Path) -> savedmodel::Result<SavedModel> {
-    let location = locate_model(path)?;
-    tell_version(path, &location);
-    location.open()
+    open(path, &locate_model(path)?)
+}
+
+/// Opens the model that a path was found to mean, as [`model`] does.
+pub(crate) fn open(path: &Path, location: &ModelLocation) -> savedmodel::Result<SavedModel> {
+    tell_version(path, location);
+    let model = location.open()?;
+    if location.format.is_none() {
+        tell_forms(&model, "name the other one to read it");
+    }
+    Ok(model)
+}
+
+/// Says on standard error which program was taken, if the model has it in several forms.
+pub(crate) fn tell_forms(model: &SavedModel, remedy: &str) {
+    let others = model.other_formats().unwrap_or_default();
+    let names: Vec<&str> = others.iter().map(|it| it.file_name()).collect();
+    if !names.is_empty() {
+        complain(&format!(
+            "warning: taking {}, and not {}: {remedy}",
+            model.model_path().display(),
+            names.join(" or ")
+        ));
+    }
 }
 
 /// Returns the prefix of the bundle that a path means, that of a model's variables too.

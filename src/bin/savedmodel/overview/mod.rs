@@ -34,8 +34,7 @@ pub(crate) fn run(args: &args::Overview, out: &mut impl Write) -> Result<Outcome
     path::check_command(&args.path)?;
     match locate(&args.path)? {
         Located::Model(location) => {
-            path::tell_version(&args.path, &location);
-            let model = location.open()?;
+            let model = path::open(&args.path, &location)?;
             let overview = ModelOverview::of(&model)?;
             match args.json {
                 true => json::document(out, "overview", 1, &Document::Model(&overview))?,
