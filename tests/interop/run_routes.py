@@ -81,10 +81,10 @@ def cli(case, inputs):
     with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()):
         words = ["run", "--dir", case["model"], "--tag_set", ",".join(case["tags"]),
                  "--signature_def", case["signature"], "--outdir", directory]
+        paths = {name: os.path.join(directory, name + ".in.npy") for name in inputs}
         for name, value in inputs.items():
-            path = os.path.join(directory, name + ".in.npy")
-            np.save(path, value)
-            words += ["--inputs", "%s=%s" % (name, path)]
+            np.save(paths[name], value)
+        words += ["--inputs", ";".join("%s=%s" % item for item in paths.items())]
         parser = saved_model_cli.create_parser()
         # Its options are absl flags of the process, which keep what they were set to.
         for flag in saved_model_cli.flags.FLAGS.get_key_flags_for_module(saved_model_cli):
