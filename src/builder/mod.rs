@@ -6,8 +6,9 @@
 //! | `meta_graph` | [`MetaGraphBuilder`]: one program for one set of tags |
 //! | `object_model` | [`ObjectModelBuilder`]: the objects and functions of a model of TensorFlow 2 |
 //! | `trace` | [`Trace`]: how a function of the graph is called, and what it captures |
+//! | `parameters` | names and defaults of Python's parameters, and which traces fit them |
 //! | `static_table` | [`StaticTable`]: what a table is filled of, and the functions that do |
-//! | `object_signature` | the functions that signatures of such a model are |
+//! | `object_signature` | signatures of such a model, and the functions that they are |
 //! | `object_program` | its main graph, for loaders that know no objects |
 //! | `object_nodes` | its objects, as `tf.saved_model.load` finds them |
 //! | `signature` | the signatures of TensorFlow's helpers |
@@ -24,6 +25,7 @@ mod object_model;
 mod object_nodes;
 mod object_program;
 mod object_signature;
+mod parameters;
 mod saved_model;
 mod signature;
 mod static_table;

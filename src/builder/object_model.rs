@@ -1,15 +1,16 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::constants::SERVING;
+use super::parameters::{check_parameters, parameters};
 use super::saved_model::SavedModelBuilder;
-use super::static_table::{Content, StaticTable};
+use super::static_table::StaticTable;
 use super::trace::{Capture, CaptureType, CheckedTrace, Trace};
 use crate::error::{Error, Printable, Result};
 use crate::graph::Function;
-use crate::object_graph::{FullArgSpec, FunctionSpec, ObjectTree, StructuredValue, Trackable};
+use crate::object_graph::{FullArgSpec, FunctionSpec, ObjectTree, Trackable};
 use crate::tensor::{DType, Tensor};
 
 /// Describes a model of TensorFlow 2: a tree of objects, and what they have besides variables, that is
@@ -69,7 +70,7 @@ pub struct ObjectModelBuilder {
     /// The trace of each signature's wrapper.
     pub(super) signatures: BTreeMap<String, usize>,
     /// By the name that the caller gave each function.
-    by_name: BTreeMap<String, usize>,
+    pub(super) by_name: BTreeMap<String, usize>,
     uid: u64,
 }
 
@@ -184,70 +185,6 @@ impl ObjectModelBuilder {
         Ok(self.push(Part::Constant(value)))
     }
 
-    /// Adds a table. A function that captures it has its handle, a resource.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidArgument` if the file of which it is filled is no asset of this model; as for
-    /// [`constant`](Self::constant) if it is filled of tensors.
-    pub fn table(&mut self, table: StaticTable) -> Result<ModelObject> {
-        let content: Vec<Capture> = match table.content().clone() {
-            Content::TextFile { file, .. } => match self.part(file)? {
-                Part::Asset(_) => vec![file.into()],
-                _ => {
-                    return Err(Error::invalid_argument(
-                        "the file of which a table is filled is no asset",
-                    ));
-                }
-            },
-            Content::Tensors { keys, values } => {
-                vec![self.constant(keys)?.into(), self.constant(values)?.into()]
-            }
-        };
-        // Each loader makes it unique among models; in one, no two tables may share it.
-        let shared_name = format!("hash_table_{}", self.parts.len());
-        let creator = table.creator(&shared_name)?;
-        let initializer = table.initializer()?;
-        let object = self.push(Part::Table {
-            table,
-            shared_name,
-            functions: Vec::new(),
-            initializer: 0,
-        });
-        let fill = Trace::new(&initializer).capture(object);
-        let fill = content.into_iter().fold(fill, Trace::capture);
-        let mut made = Vec::new();
-        for (name, trace) in [
-            ("_create_resource", Trace::new(&creator)),
-            ("_initialize", fill),
-            ("_destroy_resource", Trace::new(&StaticTable::destroyer()?)),
-        ] {
-            let trace = self.add(trace, false)?;
-            let spec = FunctionSpec {
-                input_signature: Some(StructuredValue::Tuple(Vec::new())),
-                ..FullArgSpec::new::<String>([]).into()
-            };
-            let function = self.push(Part::Function {
-                spec,
-                traces: vec![trace],
-            });
-            made.push((name, function.index, trace));
-        }
-        if let Some(Part::Table {
-            functions,
-            initializer,
-            ..
-        }) = self.parts.get_mut(object.index)
-        {
-            *initializer = made[1].2;
-            *functions = made
-                .into_iter()
-                .map(|(name, part, _)| (name, part))
-                .collect();
-        }
-        Ok(object)
-    }
-
     /// Lets an object of the tree have a function. Its parameters are those of the first trace, by position
     /// or by name, without defaults.
     ///
@@ -344,45 +281,6 @@ impl ObjectModelBuilder {
         Ok(())
     }
 
-    /// Makes a signature of a function, under the name that the function was made with.
-    ///
-    /// Its inputs are named by the [`TensorSpec`](crate::object_graph::TensorSpec)s of the arguments, or
-    /// else by the function's arguments. Its outputs are the entries of the dict, or the fields of the
-    /// named tuple, that the function returns; tensors without names are `output_0`, `output_1`.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` if there is no function of that name; `InvalidArgument` if there is such a signature, if
-    /// two inputs have one name, or if the function returns nothing, or nested structures.
-    pub fn signature(&mut self, key: &str, function: &str) -> Result<()> {
-        let refuse =
-            |what: &str| Err(Error::invalid_argument(what.to_owned()).for_key(key.as_bytes()));
-        if self.signatures.contains_key(key) {
-            return refuse("there is a signature under this key already");
-        }
-        if key.is_empty() || key.starts_with("__saved_model_") {
-            return refuse("no signature can have this key, which TensorFlow reserves");
-        }
-        let Some(&index) = self.by_name.get(function) else {
-            let names = self.by_name.keys().cloned();
-            let what = format!("function `{function}`");
-            return Err(Error::not_found_among(what, function, names).for_key(key.as_bytes()));
-        };
-        let trace = &self.traces[index];
-        let wrapper = super::object_signature::wrapper(&trace.checked, function)
-            .map_err(|error| error.for_key(key.as_bytes()))?;
-        let captures = trace.captures.clone();
-        let wrapper = captures.into_iter().fold(wrapper, |wrapper, captured| {
-            wrapper.capture(match captured {
-                Captured::Variable(variable) => Capture::Variable(variable),
-                Captured::Part(index) => Capture::Object(self.object(index)),
-            })
-        });
-        let wrapper = self.add(wrapper, true)?;
-        self.signatures.insert(key.to_owned(), wrapper);
-        Ok(())
-    }
-
     /// Writes the model to a new directory, as [`SavedModelBuilder`] does; returns the directory.
     ///
     /// # Errors
@@ -446,7 +344,7 @@ impl ObjectModelBuilder {
         Ok(index)
     }
 
-    fn add(&mut self, trace: Trace, is_signature: bool) -> Result<usize> {
+    pub(super) fn add(&mut self, trace: Trace, is_signature: bool) -> Result<usize> {
         let (mut captures, mut types) = (Vec::new(), Vec::new());
         for (i, capture) in trace.captures().iter().enumerate() {
             let (captured, kind) = self.captured(capture).map_err(|error| {
@@ -548,18 +446,18 @@ impl ObjectModelBuilder {
         }
     }
 
-    fn part(&self, object: ModelObject) -> Result<&Part> {
+    pub(super) fn part(&self, object: ModelObject) -> Result<&Part> {
         let part = self.parts.get(object.index);
         part.filter(|_| object.builder == self.number)
             .ok_or_else(|| Error::invalid_argument("the object is of another model"))
     }
 
-    fn push(&mut self, part: Part) -> ModelObject {
+    pub(super) fn push(&mut self, part: Part) -> ModelObject {
         self.parts.push(part);
         self.object(self.parts.len() - 1)
     }
 
-    fn object(&self, index: usize) -> ModelObject {
+    pub(super) fn object(&self, index: usize) -> ModelObject {
         ModelObject {
             builder: self.number,
             index,
@@ -585,60 +483,6 @@ impl fmt::Debug for ObjectModelBuilder {
             .field("functions", &self.by_name.keys())
             .field("signatures", &self.signatures.keys())
             .finish_non_exhaustive()
-    }
-}
-
-/// Returns the parameters that a trace itself names.
-fn parameters(trace: &CheckedTrace) -> FullArgSpec {
-    let mut taken = BTreeSet::new();
-    let arguments = trace.arguments.iter().enumerate();
-    let names: Vec<String> = arguments
-        .map(|(i, argument)| {
-            let name = match argument {
-                StructuredValue::TensorSpec(spec) => spec.name.clone(),
-                _ => None,
-            };
-            let name = name.filter(|name| is_identifier(name) && taken.insert(name.clone()));
-            name.unwrap_or_else(|| format!("arg{i}"))
-        })
-        .collect();
-    let keywords = trace.keywords.iter();
-    keywords.fold(FullArgSpec::new(names), |spec, (name, _)| {
-        spec.keyword_only(name, None)
-    })
-}
-
-fn is_identifier(name: &str) -> bool {
-    let starts = |c: char| c.is_alphabetic() || c == '_';
-    name.starts_with(starts) && name.chars().all(|c| starts(c) || c.is_alphanumeric())
-}
-
-/// Refuses a trace that no call of a function with these parameters can match.
-fn check_parameters(spec: &FullArgSpec, trace: &CheckedTrace) -> Result<()> {
-    let wrong = |what: String| {
-        let what = format!("function `{}`: {what}", trace.name());
-        Err(Error::invalid_argument(what))
-    };
-    let (given, takes) = (trace.arguments.len(), spec.args.len());
-    if given < takes || (given > takes && spec.varargs.is_none()) {
-        return wrong(format!(
-            "the trace has {given} arguments, and there are {takes} parameters ({})",
-            spec.args.join(", ")
-        ));
-    }
-    if spec.defaults.as_ref().is_some_and(|it| it.len() > takes) {
-        return wrong("there are more defaults than parameters".to_owned());
-    }
-    let has = |name: &String| trace.keywords.iter().any(|(keyword, _)| keyword == name);
-    if let Some(missing) = spec.kwonlyargs.iter().find(|name| !has(name)) {
-        return wrong(format!("the trace has nothing for the keyword `{missing}`"));
-    }
-    let mut keywords = trace.keywords.iter().map(|(keyword, _)| keyword);
-    match keywords.find(|name| spec.varkw.is_none() && !spec.kwonlyargs.contains(name)) {
-        None => Ok(()),
-        Some(name) => wrong(format!(
-            "no parameter takes `{name}` by keyword alone; others are given by `arguments`"
-        )),
     }
 }
 

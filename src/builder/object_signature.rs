@@ -1,15 +1,57 @@
-use super::trace::{CheckedTrace, Trace};
+use super::object_model::{Captured, ObjectModelBuilder};
+use super::trace::{Capture, CheckedTrace, Trace};
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
 use crate::object_graph::{StructuredValue, TensorSpec};
 use crate::tensor::PartialShape;
+
+impl ObjectModelBuilder {
+    /// Makes a signature of a function, under the name that the function was made with.
+    ///
+    /// Its inputs are named by the [`TensorSpec`](crate::object_graph::TensorSpec)s of the arguments, or
+    /// else by the function's arguments. Its outputs are the entries of the dict, or the fields of the
+    /// named tuple, that the function returns; tensors without names are `output_0`, `output_1`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no function of that name; `InvalidArgument` if there is such a signature, if
+    /// two inputs have one name, or if the function returns nothing, or nested structures.
+    pub fn signature(&mut self, key: &str, function: &str) -> Result<()> {
+        let refuse =
+            |what: &str| Err(Error::invalid_argument(what.to_owned()).for_key(key.as_bytes()));
+        if self.signatures.contains_key(key) {
+            return refuse("there is a signature under this key already");
+        }
+        if key.is_empty() || key.starts_with("__saved_model_") {
+            return refuse("no signature can have this key, which TensorFlow reserves");
+        }
+        let Some(&index) = self.by_name.get(function) else {
+            let names = self.by_name.keys().cloned();
+            let what = format!("function `{function}`");
+            return Err(Error::not_found_among(what, function, names).for_key(key.as_bytes()));
+        };
+        let trace = &self.traces[index];
+        let wrapper =
+            wrapper(&trace.checked, function).map_err(|error| error.for_key(key.as_bytes()))?;
+        let captures = trace.captures.clone();
+        let wrapper = captures.into_iter().fold(wrapper, |wrapper, captured| {
+            wrapper.capture(match captured {
+                Captured::Variable(variable) => Capture::Variable(variable),
+                Captured::Part(index) => Capture::Object(self.object(index)),
+            })
+        });
+        let wrapper = self.add(wrapper, true)?;
+        self.signatures.insert(key.to_owned(), wrapper);
+        Ok(())
+    }
+}
 
 /// Makes the function that a signature is: it takes the tensors of another one by keyword, and returns a
 /// dict. Tensors come and go in the order of names, as TensorFlow flattens dicts.
 ///
 /// The captures have to be bound by the caller. In TensorFlow: `canonicalize_signatures` in
 /// `tensorflow/python/saved_model/signature_serialization.py`.
-pub(super) fn wrapper(trace: &CheckedTrace, python_name: &str) -> Result<Trace> {
+fn wrapper(trace: &CheckedTrace, python_name: &str) -> Result<Trace> {
     let function = &trace.function;
     let names = trace.tensor_names()?;
     let mut order: Vec<usize> = (0..names.len()).collect();

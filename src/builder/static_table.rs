@@ -1,6 +1,8 @@
-use super::object_model::ModelObject;
+use super::object_model::{ModelObject, ObjectModelBuilder, Part};
+use super::trace::{Capture, Trace};
 use crate::error::{Error, Result};
 use crate::graph::{Function, GraphBuilder, OpBuilder, Output};
+use crate::object_graph::{FullArgSpec, FunctionSpec, StructuredValue};
 use crate::tensor::{DType, PartialShape, Shape, Tensor};
 
 /// A table that is filled when the model is loaded and does not change: `tf.lookup.StaticHashTable`.
@@ -170,6 +172,72 @@ impl StaticTable {
     /// Makes the function that TensorFlow calls when it is through with the table.
     pub(super) fn destroyer() -> Result<Function> {
         done(GraphBuilder::function(), "_destroyer")
+    }
+}
+
+impl ObjectModelBuilder {
+    /// Adds a table. A function that captures it has its handle, a resource.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the file of which it is filled is no asset of this model; as for
+    /// [`constant`](Self::constant) if it is filled of tensors.
+    pub fn table(&mut self, table: StaticTable) -> Result<ModelObject> {
+        let content: Vec<Capture> = match table.content().clone() {
+            Content::TextFile { file, .. } => match self.part(file)? {
+                Part::Asset(_) => vec![file.into()],
+                _ => {
+                    return Err(Error::invalid_argument(
+                        "the file of which a table is filled is no asset",
+                    ));
+                }
+            },
+            Content::Tensors { keys, values } => {
+                vec![self.constant(keys)?.into(), self.constant(values)?.into()]
+            }
+        };
+        // Each loader makes it unique among models; in one, no two tables may share it.
+        let shared_name = format!("hash_table_{}", self.parts.len());
+        let creator = table.creator(&shared_name)?;
+        let initializer = table.initializer()?;
+        let object = self.push(Part::Table {
+            table,
+            shared_name,
+            functions: Vec::new(),
+            initializer: 0,
+        });
+        let fill = Trace::new(&initializer).capture(object);
+        let fill = content.into_iter().fold(fill, Trace::capture);
+        let mut made = Vec::new();
+        for (name, trace) in [
+            ("_create_resource", Trace::new(&creator)),
+            ("_initialize", fill),
+            ("_destroy_resource", Trace::new(&StaticTable::destroyer()?)),
+        ] {
+            let trace = self.add(trace, false)?;
+            let spec = FunctionSpec {
+                input_signature: Some(StructuredValue::Tuple(Vec::new())),
+                ..FullArgSpec::new::<String>([]).into()
+            };
+            let function = self.push(Part::Function {
+                spec,
+                traces: vec![trace],
+            });
+            made.push((name, function.index(), trace));
+        }
+        if let Some(Part::Table {
+            functions,
+            initializer,
+            ..
+        }) = self.parts.get_mut(object.index())
+        {
+            *initializer = made[1].2;
+            *functions = made
+                .into_iter()
+                .map(|(name, part, _)| (name, part))
+                .collect();
+        }
+        Ok(object)
     }
 }
 

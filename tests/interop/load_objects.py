@@ -1,6 +1,6 @@
 """Loads models of objects that were described elsewhere, and checks that they are what was described.
 
-  python load_objects.py MODULE PERCEPTRON
+  python load_objects.py MODULE PERCEPTRON EXAMPLE
 
 The answer, on standard output, is {"passed": COUNT, "failed": [TEXT, ...], "show": TEXT}: how many of the checks below
 hold, which do not, and what the stock saved_model_cli prints of MODULE.
@@ -20,7 +20,7 @@ from tensorflow.python.tools import saved_model_cli
 
 tf.get_logger().setLevel("ERROR")
 
-PATH, PERCEPTRON = sys.argv[1:]
+PATH, PERCEPTRON, EXAMPLE = sys.argv[1:]
 CHECKS = []
 X = tf.constant([[1.0, 1.0]])
 
@@ -239,6 +239,32 @@ def converted_for_small_devices(m):
 def loaded_twice(m):
     again = tf.saved_model.load(PATH)
     return again.w is not m.w and again.lookup(tf.constant(["one"]))["ids"].numpy() == [1]
+
+
+@check
+def example(_):
+    m = tf.saved_model.load(EXAMPLE)
+    words = tf.constant(["bonjour", "hello", "ciao"])
+    return (np.allclose(m(words, training=True), [[-1.5, 2], [2.5, -2], [0.5, 0]])
+            and np.allclose(m(words), tf.nn.softmax(m(words, training=True)))
+            and m.trainable_variables[1] is m.layers[0].bias and not m.settings["temperature"].trainable
+            and m.variables[2] is m.settings["temperature"] and m.regularization_losses[0]().numpy() == 18
+            and os.path.basename(m.vocabulary.asset_path.numpy().decode()) == "words.txt")
+
+
+@check
+def example_saved_again(_):
+    m = tf.saved_model.load(EXAMPLE)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(m(tf.constant(["bonjour"]), training=True)) + m.regularization_losses[0]()
+    for variable, gradient in zip(m.trainable_variables, tape.gradient(loss, m.trainable_variables)):
+        variable.assign_sub(0.1 * tf.convert_to_tensor(gradient))
+    with tempfile.TemporaryDirectory() as directory:
+        tf.saved_model.save(m, directory + "/m", signatures=m.signatures)
+        n = tf.saved_model.load(directory + "/m")
+        words = tf.constant(["bonjour", "ciao"])
+        return (np.allclose(n(words), m(words)) and np.allclose(n.layers[0].bias, [0.4, -0.1])
+                and np.allclose(n.signatures["serving_default"](words)["probabilities"], m(words)))
 
 
 def main():

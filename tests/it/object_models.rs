@@ -17,6 +17,10 @@ use serde_json::{Value as Json, json};
 use crate::scratch::Scratch;
 use crate::tensorflow;
 
+#[path = "../../examples/tf2_module.rs"]
+#[allow(dead_code, unreachable_pub, reason = "it is a program of its own")]
+mod tf2_module;
+
 fn write(model: ObjectModelBuilder, directory: &Path) -> Result<PathBuf> {
     let options = SavedModelBuilder::options().durability(Durability::None);
     let mut builder = options.uuid("7").create(directory)?;
@@ -278,13 +282,15 @@ fn in_order(line: &str) -> String {
 fn interop_tensorflow_loads_what_was_described() {
     let scratch = Scratch::new("object-models");
     let [module, perceptron] = write_models(&scratch);
-    let Some(answer) = tensorflow::run("load_objects.py", &[&module, &perceptron]) else {
+    let example = scratch.path().join("example");
+    tf2_module::write(&example).unwrap();
+    let Some(answer) = tensorflow::run("load_objects.py", &[&module, &perceptron, &example]) else {
         return;
     };
     let answer: Json = serde_json::from_slice(&answer).unwrap();
     let failed: Vec<_> = answer["failed"].as_array().unwrap().iter().collect();
     assert!(failed.is_empty(), "{failed:#?}");
-    assert_eq!(answer["passed"], 29);
+    assert_eq!(answer["passed"], 31);
 
     let shown = Command::new(env!("CARGO_BIN_EXE_savedmodel"))
         .args(["compat", "show", "--all", "--dir"])
@@ -303,6 +309,8 @@ fn interop_signatures_of_objects_run_by_every_route() {
     let x = json!({"dtype": "float32", "values": [[1., 1.], [0., 2.]]});
     let vector = |values: [f32; 2]| json!({"dtype": "float32", "values": values});
     let case = |model: &Path, signature: &str, inputs: Json| json!({"model": model, "tags": ["serve"], "signature": signature, "inputs": inputs});
+    let example = scratch.path().join("example");
+    tf2_module::write(&example).unwrap();
     let cases = json!([
         case(&module, "serving_default", json!({"x": x})),
         case(
@@ -330,6 +338,8 @@ fn interop_signatures_of_objects_run_by_every_route() {
         json!({"ids": [2, -1, 0], "prices": [2.5, 0.0, 0.0],
                "tags": ["word:two", "word:ten", "word:zero"]}),
         json!({"output_0": [[0.25, -1.875]]}),
+        // The softmax of 0.5 and 0.
+        json!({"probabilities": [[0.622459352016449, 0.3775406777858734]]}),
     ];
     let file = scratch.path().join("cases.json");
     std::fs::write(&file, cases.to_string()).unwrap();
