@@ -1,6 +1,6 @@
 """Loads models of objects that were described elsewhere, and checks that they are what was described.
 
-  python load_objects.py MODULE PERCEPTRON EXAMPLE
+  python load_objects.py MODULE PERCEPTRON EXAMPLE ODDITIES
 
 The answer, on standard output, is {"passed": COUNT, "failed": [TEXT, ...], "show": TEXT}: how many of the checks below
 hold, which do not, and what the stock saved_model_cli prints of MODULE.
@@ -20,7 +20,7 @@ from tensorflow.python.tools import saved_model_cli
 
 tf.get_logger().setLevel("ERROR")
 
-PATH, PERCEPTRON, EXAMPLE = sys.argv[1:]
+PATH, PERCEPTRON, EXAMPLE, ODDITIES = sys.argv[1:]
 CHECKS = []
 X = tf.constant([[1.0, 1.0]])
 
@@ -265,6 +265,26 @@ def example_saved_again(_):
         words = tf.constant(["bonjour", "ciao"])
         return (np.allclose(n(words), m(words)) and np.allclose(n.layers[0].bias, [0.4, -0.1])
                 and np.allclose(n.signatures["serving_default"](words)["probabilities"], m(words)))
+
+
+@check
+def oddities(_):
+    m = tf.saved_model.load(ODDITIES)
+    assert m.assign(tf.constant([5., 6.])) is None
+    answer = m.twice(tf.ragged.constant([[1.], [2., 3.]], row_splits_dtype=tf.int64))
+    assert m.any.name == "a b:0", m.any.name
+    return (m.any.shape.as_list() == [None] and m.any.numpy().tolist() == [5, 6]
+            and answer.to_list() == [[2], [4, 6]] and m.point[0].numpy() == 1 and m.optimizer.iterations.numpy() == 3)
+
+
+@check
+def slots_are_in_the_bundle(_):
+    w = tf.Variable(0.)
+    optimizer = tf.train.Checkpoint(iterations=tf.Variable(0, dtype=tf.int64))
+    tf.train.Checkpoint(w=w, optimizer=optimizer).restore(ODDITIES + "/variables/variables").expect_partial()
+    key = "w/.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE"
+    return (w.numpy() == 2 and optimizer.iterations.numpy() == 3
+            and tf.train.load_checkpoint(ODDITIES + "/variables/variables").get_tensor(key) == 0.25)
 
 
 def main():

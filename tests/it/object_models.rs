@@ -10,6 +10,7 @@ use savedmodel::bundle::Durability;
 use savedmodel::graph::{Function, GraphBuilder, Output, Variable};
 use savedmodel::object_graph::{
     Child, DescribedVariable, FullArgSpec, ObjectTree, StructuredValue, TensorSpec, Trackable,
+    TypeSpec, TypeSpecClass,
 };
 use savedmodel::{DType, Error, Fingerprint, PartialShape, Result, SavedModel, Shape, Tensor};
 use serde_json::{Value as Json, json};
@@ -255,6 +256,67 @@ fn perceptron() -> Result<ObjectModelBuilder> {
     Ok(model)
 }
 
+/// A tree with all kinds of objects, and functions with arguments and results of unusual kinds.
+fn oddities() -> Result<ObjectModelBuilder> {
+    let mut tree = ObjectTree::new();
+    let root = tree.root();
+    let w = tree.track(root, "w", Tensor::scalar(2f32))?;
+    let optimizer = tree.track(root, "optimizer", Child::Module)?;
+    tree.track(optimizer, "iterations", Tensor::scalar(3i64))?;
+    tree.add_slot(optimizer, "m", w, Tensor::scalar(0.25f32))?;
+    let point = tree.track(root, "point", Child::NamedTuple)?;
+    tree.track(point, "x", Tensor::scalar(1f32))?;
+    tree.track(root, "state", Child::PythonState(vec![1, 2, 3].into()))?;
+    let any = DescribedVariable::new(Tensor::from_slice([1], &[1f32])?);
+    let any = any.shape(PartialShape::new(&[None])?).named("a b");
+    let any = tree.track(root, "any", any)?;
+    let mut model = ObjectModelBuilder::new(tree)?;
+
+    let mut body = GraphBuilder::function();
+    let x = body.argument("x", DType::FLOAT, PartialShape::UNKNOWN)?;
+    let handle = body.argument("any", DType::RESOURCE, PartialShape::UNKNOWN)?;
+    let variable = Variable::from_handle(&handle, DType::FLOAT, Shape::new(&[1])?)?;
+    body.assign(&variable, &x)?;
+    let assign = body.into_function("assign", [])?;
+    model.function(root, "assign", [Trace::new(&assign).capture(any)])?;
+
+    let mut body = GraphBuilder::function();
+    let values = body.argument("values", DType::FLOAT, PartialShape::new(&[None])?)?;
+    let splits = body.argument("splits", DType::INT64, PartialShape::new(&[None])?)?;
+    let twice = body.op("AddV2").input(&values).input(&values).output()?;
+    let twice = body.into_function("twice", [("values", &twice), ("splits", &splits)])?;
+    let ragged = StructuredValue::from(TypeSpec {
+        class: TypeSpecClass::RAGGED_TENSOR,
+        class_name: "RaggedTensorSpec".to_owned(),
+        state: StructuredValue::Tuple(vec![
+            StructuredValue::TensorShape(PartialShape::new(&[None, None])?),
+            StructuredValue::DType(DType::FLOAT),
+            StructuredValue::Int(1),
+            StructuredValue::DType(DType::INT64),
+        ]),
+        num_flat_components: 2,
+    });
+    let twice = Trace::new(&twice)
+        .arguments([ragged.clone()])
+        .returns(ragged);
+    model.function_with_spec(root, "twice", FullArgSpec::new(["ragged"]), [twice])?;
+    Ok(model)
+}
+
+/// A function and a signature, and no variables.
+fn no_variables() -> Result<ObjectModelBuilder> {
+    let tree = ObjectTree::new();
+    let root = tree.root();
+    let mut model = ObjectModelBuilder::new(tree)?;
+    let mut body = GraphBuilder::function();
+    let x = body.argument("x", DType::FLOAT, PartialShape::UNKNOWN)?;
+    let y = body.op("Neg").input(&x).output()?;
+    let negate = body.into_function("__inference_negate_77", [("y", &y)])?;
+    model.function(root, "negate", [Trace::new(&negate)])?;
+    model.signature("serving_default", negate.name())?;
+    Ok(model)
+}
+
 /// A vocabulary below `scratch`, and the models.
 fn write_models(scratch: &Scratch) -> [PathBuf; 2] {
     let words = scratch.path().join("words.txt");
@@ -284,13 +346,16 @@ fn interop_tensorflow_loads_what_was_described() {
     let [module, perceptron] = write_models(&scratch);
     let example = scratch.path().join("example");
     tf2_module::write(&example).unwrap();
-    let Some(answer) = tensorflow::run("load_objects.py", &[&module, &perceptron, &example]) else {
+    let odd = scratch.path().join("oddities");
+    write(oddities().unwrap(), &odd).unwrap();
+    let arguments: [&Path; 4] = [&module, &perceptron, &example, &odd];
+    let Some(answer) = tensorflow::run("load_objects.py", &arguments) else {
         return;
     };
     let answer: Json = serde_json::from_slice(&answer).unwrap();
     let failed: Vec<_> = answer["failed"].as_array().unwrap().iter().collect();
     assert!(failed.is_empty(), "{failed:#?}");
-    assert_eq!(answer["passed"], 31);
+    assert_eq!(answer["passed"], 33);
 
     let shown = Command::new(env!("CARGO_BIN_EXE_savedmodel"))
         .args(["compat", "show", "--all", "--dir"])
@@ -311,7 +376,10 @@ fn interop_signatures_of_objects_run_by_every_route() {
     let case = |model: &Path, signature: &str, inputs: Json| json!({"model": model, "tags": ["serve"], "signature": signature, "inputs": inputs});
     let example = scratch.path().join("example");
     tf2_module::write(&example).unwrap();
+    let constant = scratch.path().join("no-variables");
+    write(no_variables().unwrap(), &constant).unwrap();
     let cases = json!([
+        case(&constant, "serving_default", json!({"x": x})),
         case(&module, "serving_default", json!({"x": x})),
         case(
             &module,
@@ -333,6 +401,7 @@ fn interop_signatures_of_objects_run_by_every_route() {
         ),
     ]);
     let expected = [
+        json!({"output_0": [[-1., -1.], [-0., -2.]]}),
         json!({"output_0": [[4.5, 5.5], [6.5, 7.5]]}),
         json!({"sum": [122.0, 144.0], "difference": [82.0, 64.0]}),
         json!({"ids": [2, -1, 0], "prices": [2.5, 0.0, 0.0],
