@@ -4,6 +4,13 @@
 //! |---|---|
 //! | `saved_model` | [`SavedModelBuilder`]: the directory, written beside its place and moved there |
 //! | `meta_graph` | [`MetaGraphBuilder`]: one program for one set of tags |
+//! | `object_model` | [`ObjectModelBuilder`]: the objects and functions of a model of TensorFlow 2 |
+//! | `trace` | [`Trace`]: how a function of the graph is called, and what it captures |
+//! | `parameters` | names and defaults of Python's parameters, and which traces fit them |
+//! | `static_table` | [`StaticTable`]: what a table is filled of, and the functions that do |
+//! | `object_signature` | signatures of such a model, and the functions that they are |
+//! | `object_program` | its main graph, for loaders that know no objects |
+//! | `object_nodes` | its objects, as `tf.saved_model.load` finds them |
 //! | `signature` | the signatures of TensorFlow's helpers |
 //! | `default_attrs` | attrs at their default, stripped |
 //! | `trained_variables` | the collections by which loaders know a graph's variables |
@@ -16,9 +23,19 @@ mod default_attrs;
 #[cfg(test)]
 mod faults;
 mod meta_graph;
+mod object_model;
+mod object_nodes;
+mod object_program;
+mod object_signature;
+mod parameters;
 mod saved_model;
 mod signature;
+mod static_table;
+mod trace;
 mod trained_variables;
 
 pub use meta_graph::MetaGraphBuilder;
+pub use object_model::{ModelObject, ObjectModelBuilder};
 pub use saved_model::{SavedModelBuilder, SavedModelBuilderOptions};
+pub use static_table::StaticTable;
+pub use trace::{Capture, Trace};

@@ -10,6 +10,8 @@ use prost::Message;
 use super::asset_names::AssetNames;
 use super::constants::*;
 use super::meta_graph::{Assembled, DeclaredVariable, MetaGraphBuilder};
+use super::object_model::ObjectModelBuilder;
+use super::object_program;
 use crate::bundle::{BundleWriter, Durability};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, FingerprintRelease};
@@ -182,6 +184,34 @@ impl SavedModelBuilder {
         Ok(())
     }
 
+    /// Adds the one meta graph of a model of TensorFlow 2, and writes the values of its variables.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if there is a meta graph already; if a variable has no value; if the root does
+    /// not lead to an object, or to one that is captured or has attributes; `Unsupported` for a mutable table in
+    /// the tree. Nothing was written then.
+    pub fn add_object_model(&mut self, model: ObjectModelBuilder) -> Result<()> {
+        if !self.meta_graphs.is_empty() {
+            return Err(Error::invalid_argument(
+                "a model of objects has one meta graph, and there is one already",
+            ));
+        }
+        let serialized = model.tree().serialize()?;
+        let meta_graph =
+            object_program::assemble(&model, serialized.object_graph(), &mut self.assets)?;
+        let directory = self.staged.path.join(VARIABLES_DIRECTORY);
+        disk::create_directories(&directory).map_err(in_file(&directory))?;
+        let mut bundle = BundleWriter::options()
+            .durability(self.options.durability)
+            .create(directory.join(VARIABLES_FILENAME))?;
+        serialized.write_into(&mut bundle)?;
+        bundle.finish()?;
+        self.variables = Some(Vec::new());
+        self.meta_graphs.push(meta_graph);
+        Ok(())
+    }
+
     /// Adds a further meta graph, which shares the variables and assets of the first.
     ///
     /// # Errors
@@ -195,6 +225,12 @@ impl SavedModelBuilder {
                 "the first graph is added with its variables, by `add_meta_graph_and_variables`",
             ));
         };
+        let mut there = self.meta_graphs.iter();
+        if there.any(|meta_graph| meta_graph.object_graph_def.is_some()) {
+            return Err(Error::invalid_argument(
+                "a model of objects has one meta graph: with a second TensorFlow would not see the objects",
+            ));
+        }
         self.check_tags(&meta_graph)?;
         let assembled = meta_graph.assemble(&mut self.assets)?;
         for variable in assembled.variables.iter().flatten() {

@@ -50,8 +50,8 @@ pub struct GraphBuilder {
     library: BTreeMap<String, FunctionDef>,
     /// Those of the library that change or read state.
     stateful_functions: HashSet<String>,
-    /// The names and types of a function's arguments; `None` in a main graph.
-    arguments: Option<Vec<(Arc<str>, DType)>>,
+    /// The names, types and shapes of a function's arguments; `None` in a main graph.
+    arguments: Option<Vec<(Arc<str>, DType, PartialShape)>>,
     /// Nodes whose op has effects beyond its outputs.
     stateful: Vec<String>,
     variables: Vec<Variable>,
@@ -259,7 +259,7 @@ impl GraphBuilder {
             )));
         }
         let name: Arc<str> = name.into();
-        arguments.push((name.clone(), dtype));
+        arguments.push((name.clone(), dtype, shape.clone()));
         Ok(Output {
             graph: self.id,
             source: Source::Argument { name },
@@ -341,7 +341,7 @@ impl GraphBuilder {
         &self.nodes
     }
 
-    pub(super) fn arguments(&self) -> Option<&[(Arc<str>, DType)]> {
+    pub(super) fn arguments(&self) -> Option<&[(Arc<str>, DType, PartialShape)]> {
         self.arguments.as_deref()
     }
 

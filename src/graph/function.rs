@@ -5,7 +5,7 @@ use super::output::{Operation, Output};
 use crate::error::{Error, Result};
 use crate::proto::op_def::ArgDef;
 use crate::proto::{FunctionDef, OpDef, function_def};
-use crate::tensor::DType;
+use crate::tensor::{DType, PartialShape};
 
 /// A complete function: what it takes, what it returns, and its body.
 ///
@@ -32,6 +32,8 @@ pub struct Function {
     name: String,
     inputs: Vec<(String, DType)>,
     outputs: Vec<(String, DType)>,
+    input_shapes: Vec<PartialShape>,
+    output_shapes: Vec<PartialShape>,
     is_stateful: bool,
     /// Itself, and the functions it calls.
     library: BTreeMap<String, FunctionDef>,
@@ -53,6 +55,16 @@ impl Function {
         &self.outputs
     }
 
+    /// Returns what its body knows of the shapes of the arguments.
+    pub fn input_shapes(&self) -> &[PartialShape] {
+        &self.input_shapes
+    }
+
+    /// Returns what its body knows of the shapes of what it returns; see [`Output::shape`].
+    pub fn output_shapes(&self) -> &[PartialShape] {
+        &self.output_shapes
+    }
+
     /// Returns whether running it has effects, or reads what others change.
     pub fn is_stateful(&self) -> bool {
         self.is_stateful
@@ -61,6 +73,15 @@ impl Function {
     /// Returns the message; of the functions it calls only the names are in it.
     pub fn to_proto(&self) -> FunctionDef {
         self.library.get(&self.name).cloned().unwrap_or_default()
+    }
+
+    /// Returns the same function with that message in place of its own, which may give it another name.
+    pub(crate) fn with_proto(mut self, def: FunctionDef) -> Function {
+        self.library.remove(&self.name);
+        let signature = def.signature.as_ref();
+        self.name = signature.map_or_else(String::new, |signature| signature.name.clone());
+        self.library.insert(self.name.clone(), def);
+        self
     }
 
     pub(super) fn library(&self) -> &BTreeMap<String, FunctionDef> {
@@ -101,6 +122,7 @@ impl GraphBuilder {
         }
         let mut names = HashSet::new();
         let mut returned = Vec::new();
+        let mut output_shapes = Vec::new();
         let mut ret = Vec::new();
         for (output, tensor) in outputs {
             self.check_own(tensor)?;
@@ -115,6 +137,7 @@ impl GraphBuilder {
                 )));
             }
             returned.push((output.to_owned(), tensor.dtype()));
+            output_shapes.push(tensor.shape().clone());
             ret.push(function_def::RetEntry {
                 key: Some(output.to_owned()),
                 value: Some(tensor.reference(true)),
@@ -122,8 +145,10 @@ impl GraphBuilder {
         }
         let inputs: Vec<(String, DType)> = arguments
             .iter()
-            .map(|(name, dtype)| (name.to_string(), *dtype))
+            .map(|(name, dtype, _)| (name.to_string(), *dtype))
             .collect();
+        let input_shapes = arguments.iter().map(|(_, _, shape)| shape.clone());
+        let input_shapes = input_shapes.collect();
         let is_stateful = !self.stateful().is_empty();
         let def = FunctionDef {
             signature: Some(OpDef {
@@ -152,6 +177,8 @@ impl GraphBuilder {
             name: name.to_owned(),
             inputs,
             outputs: returned,
+            input_shapes,
+            output_shapes,
             is_stateful,
             library,
         })

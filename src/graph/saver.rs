@@ -50,6 +50,15 @@ impl GraphBuilder {
     ///
     /// `InvalidArgument` if there are no variables, or two under one key and slice.
     pub fn saver(&mut self, variables: &[SavedVariable<'_>]) -> Result<SaverDef> {
+        self.saver_with_constants(variables, &[])
+    }
+
+    /// As [`saver`](Self::saver), for bundles that have tensors which are always the same.
+    pub(crate) fn saver_with_constants(
+        &mut self,
+        variables: &[SavedVariable<'_>],
+        constants: &[(&str, Tensor)],
+    ) -> Result<SaverDef> {
         if variables.is_empty() {
             return Err(Error::invalid_argument(
                 "there are no variables to save; a model without any has no saver",
@@ -76,7 +85,7 @@ impl GraphBuilder {
                 .input(&default)
                 .attr("shape", &scalar)
                 .output()?;
-            let saved = graph.save_half(&prefix, variables)?;
+            let saved = graph.save_half(&prefix, variables, constants)?;
             let restore = graph.restore_half(&prefix, variables)?;
             Ok(SaverDef {
                 filename_tensor_name: prefix.tensor_name(),
@@ -90,7 +99,12 @@ impl GraphBuilder {
         })
     }
 
-    fn save_half(&mut self, prefix: &Output, variables: &[SavedVariable<'_>]) -> Result<Output> {
+    fn save_half(
+        &mut self,
+        prefix: &Output,
+        variables: &[SavedVariable<'_>],
+        constants: &[(&str, Tensor)],
+    ) -> Result<Output> {
         let string = |text: &str| Tensor::from_strings(Shape::SCALAR, [text]);
         let part = self.constant("StringJoin/inputs_1", &string("_temp/part")?)?;
         let part = self.op("StringJoin").inputs([prefix, &part]).output()?;
@@ -102,7 +116,7 @@ impl GraphBuilder {
             .input(&shard)
             .input(&num_shards)
             .output()?;
-        let (names, slices) = self.names_and_slices("SaveV2", variables)?;
+        let (names, slices) = self.names_and_slices("SaveV2", variables, constants)?;
         let mut values = Vec::with_capacity(variables.len());
         for saved in variables {
             let read = self
@@ -111,6 +125,9 @@ impl GraphBuilder {
                 .input(saved.variable.handle())
                 .attr("dtype", saved.variable.dtype());
             values.push(read.output()?);
+        }
+        for (_, constant) in constants {
+            values.push(self.constant("Const", constant)?);
         }
         let save = self
             .op("SaveV2")
@@ -144,7 +161,7 @@ impl GraphBuilder {
         prefix: &Output,
         variables: &[SavedVariable<'_>],
     ) -> Result<Operation> {
-        let (names, slices) = self.names_and_slices("RestoreV2", variables)?;
+        let (names, slices) = self.names_and_slices("RestoreV2", variables, &[])?;
         let dtypes: Vec<DType> = variables
             .iter()
             .map(|saved| saved.variable.dtype())
@@ -168,11 +185,14 @@ impl GraphBuilder {
         &mut self,
         op: &str,
         variables: &[SavedVariable<'_>],
+        constants: &[(&str, Tensor)],
     ) -> Result<(Output, Output)> {
-        let shape = Shape::new(&[variables.len() as u64])?;
-        let keys = variables.iter().map(|saved| &saved.key);
+        let shape = Shape::new(&[(variables.len() + constants.len()) as u64])?;
+        let keys = variables.iter().map(|saved| &*saved.key);
+        let keys = keys.chain(constants.iter().map(|(key, _)| *key));
         let names = Tensor::from_strings(shape.clone(), keys)?;
-        let slices = variables.iter().map(|saved| &saved.shape_and_slice);
+        let slices = variables.iter().map(|saved| &*saved.shape_and_slice);
+        let slices = slices.chain(constants.iter().map(|_| ""));
         let slices = Tensor::from_strings(shape, slices)?;
         Ok((
             self.constant(&format!("{op}/tensor_names"), &names)?,

@@ -105,18 +105,9 @@ impl GraphBuilder {
         shape: Shape,
         trainable: bool,
     ) -> Result<Variable> {
-        // The resource is found by this name, so two variables must not share one.
-        let node = self.next_name(name)?;
-        let handle = self
-            .op("VarHandleOp")
-            .name(name)
-            .attr("dtype", dtype)
-            .attr("shape", &shape)
-            .attr("shared_name", node.as_str())
-            .output()?
-            .with_shape(PartialShape::from(Shape::SCALAR));
+        let handle = self.variable_handle(name, dtype, &PartialShape::from(&shape))?;
         let variable = Variable {
-            name: node,
+            name: handle.node().to_owned(),
             handle,
             dtype,
             shape,
@@ -124,6 +115,21 @@ impl GraphBuilder {
         };
         self.push_variable(&variable);
         Ok(variable)
+    }
+
+    /// Adds a handle alone, of a variable that this graph does not declare.
+    pub(crate) fn variable_handle(
+        &mut self,
+        name: &str,
+        dtype: DType,
+        shape: &PartialShape,
+    ) -> Result<Output> {
+        // The resource is found by this name, so two variables must not share one.
+        let node = self.next_name(name)?;
+        let handle = self.op("VarHandleOp").name(name).attr("dtype", dtype);
+        let handle = handle.attr("shape", shape);
+        let handle = handle.attr("shared_name", node.as_str()).output()?;
+        Ok(handle.with_shape(PartialShape::from(Shape::SCALAR)))
     }
 
     /// Adds a node that reads a variable: `ReadVariableOp`.

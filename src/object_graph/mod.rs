@@ -42,10 +42,13 @@
 //! | `described_variable` | [`DescribedVariable`]: a variable to be |
 //! | `stored_tree` | an [`ObjectTree`] of a checkpoint that is there |
 //! | `serialized_tree` | [`SerializedTree`]: numbers, keys, and the message |
+//! | `saved_objects` | an [`ObjectTree`] as the objects of a model |
+//! | `described_value` | values and parameters of functions to be |
 //! | `saved_tree` | a checkpoint of its own, numbered as `tf.train.Checkpoint.save` does |
 
 mod checkpoint;
 mod described_object;
+mod described_value;
 mod described_variable;
 mod fault;
 mod function;
@@ -53,6 +56,7 @@ mod graph;
 mod object;
 mod object_tree;
 mod path;
+mod saved_objects;
 mod saved_tree;
 mod serialized_tree;
 mod stored_tree;
@@ -73,6 +77,7 @@ pub use graph::ObjectGraph;
 pub use object::{Object, ObjectKind, Saveable, UserObject};
 pub use object_tree::{ObjectTree, Trackable};
 pub use path::ObjectPath;
+pub(crate) use saved_objects::{SavedObjects, user_object};
 pub use serialized_tree::SerializedTree;
 pub use structured_value::{
     BoundedTensorSpec, NamedTuple, StructuredValue, TensorSpec, TypeSpec, TypeSpecClass,

@@ -143,11 +143,13 @@ impl fmt::Debug for SerializedTree<'_> {
 }
 
 /// Which number each object has in the file, and what its values are called.
-struct Numbering<'t> {
+pub(super) struct Numbering<'t> {
     tree: &'t ObjectTree,
     paths: Tree,
     /// The objects in the order of their numbers.
     order: Vec<u32>,
+    /// How many of them the root leads to; they come first.
+    reached: usize,
     /// The number of each object, -1 until it has one.
     numbers: Vec<i32>,
     /// The slots of each optimizer that has some, in the order of the file.
@@ -157,7 +159,7 @@ struct Numbering<'t> {
 }
 
 impl<'t> Numbering<'t> {
-    fn new(tree: &'t ObjectTree) -> Result<Self> {
+    pub(super) fn new(tree: &'t ObjectTree) -> Result<Self> {
         let nodes = tree.objects.iter().map(|object| Node {
             children: object
                 .children
@@ -173,12 +175,14 @@ impl<'t> Numbering<'t> {
             tree,
             paths: Tree::new(nodes.collect())?,
             order: Vec::with_capacity(tree.objects.len()),
+            reached: 0,
             numbers: vec![-1; tree.objects.len()],
             slots: HashMap::new(),
             slot_paths: HashMap::new(),
         };
         let reached: Vec<u32> = numbering.paths.walk().map(|(id, _)| id as u32).collect();
         reached.iter().for_each(|&index| numbering.push(index));
+        numbering.reached = numbering.order.len();
         for optimizer in reached {
             numbering.push_slots(optimizer);
         }
@@ -251,7 +255,16 @@ impl<'t> Numbering<'t> {
         Ok(())
     }
 
-    fn number(&self, index: u32) -> i32 {
+    /// Returns the objects that the root leads to, in the order of their numbers.
+    pub(super) fn reached(&self) -> &[u32] {
+        &self.order[..self.reached]
+    }
+
+    pub(super) fn into_numbers(self) -> Vec<i32> {
+        self.numbers
+    }
+
+    pub(super) fn number(&self, index: u32) -> i32 {
         self.numbers[index as usize]
     }
 
@@ -289,7 +302,7 @@ impl<'t> Numbering<'t> {
     }
 
     /// Returns the key of an attribute, without the endings of its parts.
-    fn key(&self, index: u32, attribute: &Attribute) -> Result<String> {
+    pub(super) fn key(&self, index: u32, attribute: &Attribute) -> Result<String> {
         if let Some(key) = &attribute.key {
             return Ok(key.to_string());
         }

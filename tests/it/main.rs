@@ -41,6 +41,7 @@ mod model;
 mod npz;
 mod numpy;
 mod object_graph;
+mod object_models;
 mod object_trees;
 mod op_facts;
 mod overview;
