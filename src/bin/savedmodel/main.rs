@@ -12,6 +12,7 @@
 //! | `decimal` | numbers in as few digits as tell them apart |
 //! | `text` | text that is safe on a terminal |
 //! | `json` | JSON, written as it comes |
+//! | `scan` | what a model can do besides computing |
 //! | `show` | what a model holds, as the stock tool words it |
 //! | `meta_graphs` | which meta graphs are meant |
 //! | `ops`, `functions` | what a graph is made of |
@@ -32,6 +33,7 @@ mod ops;
 mod overview;
 mod path;
 mod python;
+mod scan;
 mod show;
 mod signature;
 mod stock;
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Objects(args) => objects::run(&args, &mut out),
         Command::Functions(args) => functions::run(&args, &mut out),
         Command::Signature(args) => signature::run(&args, &mut out),
+        Command::Scan(args) => scan::run(&args, &mut out),
         Command::Schema => out
             .write_all(SCHEMA.as_bytes())
             .map(|()| Outcome::Sound)
