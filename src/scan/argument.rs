@@ -27,6 +27,8 @@ pub(super) struct Arguments<'g, 'm> {
     fed: HashMap<&'g str, &'g str>,
     /// The nodes and arguments of functions, by vertex, for those that were asked for.
     bodies: HashMap<u32, Body<'m>>,
+    /// For variables, by the name that they share, the nodes that take their handles.
+    variables: HashMap<String, Vec<u32>>,
     /// For functions the calls of them.
     callers: HashMap<u32, Vec<u32>>,
     /// Nodes of so many bytes are looked at yet: many findings can lead to the same large one.
@@ -50,14 +52,24 @@ impl<'g, 'm> Arguments<'g, 'm> {
         graph: &'g CallGraph<'m>,
         objects: Option<&'g ObjectGraph>,
         assets: &'g [Asset],
-    ) -> Self {
+    ) -> Result<Self> {
         let mut callers: HashMap<u32, Vec<u32>> = HashMap::new();
         for (i, edge) in graph.edges.iter().enumerate() {
             if edge.to as usize >= graph.nodes.len() {
                 callers.entry(edge.to).or_default().push(i as u32);
             }
         }
-        Arguments {
+        let mut variables: HashMap<String, Vec<u32>> = HashMap::new();
+        for edge in &graph.edges {
+            if let Some(node) = graph.nodes.get(edge.to as usize)
+                && node.op() == VARIABLE
+                && edge.call == NONE
+            {
+                let takers = variables.entry(shared_name(*node)?).or_default();
+                takers.push(edge.from);
+            }
+        }
+        Ok(Arguments {
             graph,
             objects,
             assets,
@@ -66,9 +78,10 @@ impl<'g, 'm> Arguments<'g, 'm> {
                 .map(|asset| (node_name(&asset.tensor_name), asset.filename.as_str()))
                 .collect(),
             bodies: HashMap::new(),
+            variables,
             callers,
             bytes_left: MAX_BYTES,
-        }
+        })
     }
 
     /// Follows the input of that number of a node which is, or is in, `vertex`.
@@ -158,12 +171,48 @@ impl<'g, 'm> Arguments<'g, 'm> {
                 }
                 Ok(())
             }
+            "ReadVariableOp" if !is_function => self.variable(node, vertex, steps, found),
             "StringJoin" => self.join(node, vertex, steps, found),
             _ => {
                 found.is_open = true;
                 Ok(())
             }
         }
+    }
+
+    /// Follows a variable to what is assigned to it: TensorFlow 2 keeps the paths of assets in some.
+    fn variable(
+        &mut self,
+        read: Node<'m>,
+        vertex: u32,
+        steps: &mut u32,
+        found: &mut Argument,
+    ) -> Result<()> {
+        let handle = read
+            .inputs()
+            .next()
+            .and_then(|name| self.graph.find_node(name));
+        let handle = handle.map(|handle| self.graph.nodes[handle as usize]);
+        let takers = match handle {
+            Some(handle) if handle.op() == VARIABLE => self.variables.get(&shared_name(handle)?),
+            _ => None,
+        };
+        let takers = takers.cloned().unwrap_or_default();
+        let mut is_assigned = false;
+        for taker in takers {
+            let node = self.graph.nodes.get(taker as usize).copied();
+            match node.map(|node| (node, node.op())) {
+                Some((_, "ReadVariableOp" | "VarIsInitializedOp")) => {}
+                Some((node, "AssignVariableOp")) if *steps > 0 => {
+                    is_assigned = true;
+                    self.input(node, vertex, 1, steps, found)?;
+                }
+                // It may be given to who assigns something else.
+                _ => found.is_open = true,
+            }
+        }
+        found.is_open |= !is_assigned;
+        Ok(())
     }
 
     fn join(
@@ -328,6 +377,19 @@ impl<'g, 'm> Arguments<'g, 'm> {
         }
         Ok(&self.bodies[&vertex])
     }
+}
+
+/// The op that makes the handle of a variable.
+const VARIABLE: &str = "VarHandleOp";
+
+/// Returns the name that all handles of a variable share.
+fn shared_name(handle: Node<'_>) -> Result<String> {
+    Ok(
+        match handle.attr("shared_name")?.and_then(|attr| attr.value) {
+            Some(Value::S(name)) if !name.is_empty() => String::from_utf8_lossy(&name).into_owned(),
+            _ => handle.name().to_owned(),
+        },
+    )
 }
 
 /// A constant of more strings is no list of paths.

@@ -169,7 +169,7 @@ impl Scan<'_> {
                 Vec::new()
             }
         };
-        let mut arguments = Arguments::new(&graph, objects.as_ref(), &assets);
+        let mut arguments = Arguments::new(&graph, objects.as_ref(), &assets)?;
         let place = Place {
             tags: &tags,
             graph: &graph,
