@@ -25,6 +25,7 @@
 //! | a model's identity: hashes of its parts | [`Fingerprint`], [`mod@fingerprint`] |
 //! | tensors | [`Tensor`], [`TensorView`], [`DType`], [`Shape`], [`TensorSlice`], [`Strings`] |
 //! | what is in a model, summed up | [`inspect`] |
+//! | what a model can do besides computing | [`scan`] |
 //! | split models, `saved_model.cpb` | [`chunked`] |
 //! | where bytes come from | [`store`] |
 //! | models of one's own, built and written | [`builder`] |
@@ -50,8 +51,8 @@
 //! | `npz` | several arrays of numpy in a file: `numpy::NpzReader`, `numpy::NpzWriter` |
 //! | `safetensors` | the module of that name, and [`exchange`] with that format |
 //! | `tf-runtime` | the module `runtime`, which runs models through an installed TensorFlow |
-//! | `serde` | reports of [`inspect`] that can be serialized |
 //! | `cli` | the command line tool `savedmodel`, with `npz`, `safetensors` and `serde` |
+//! | `serde` | reports of [`inspect`] and [`scan`] that can be serialized |
 //!
 //! None is on by default, and what is there without them is the same with them.
 
@@ -76,6 +77,7 @@ pub mod record;
 pub mod runtime;
 #[cfg(feature = "safetensors")]
 pub mod safetensors;
+pub mod scan;
 pub mod store;
 pub mod table;
 mod tensor;

@@ -200,7 +200,7 @@ impl SavedModelBuilder {
         let serialized = model.tree().serialize()?;
         let meta_graph =
             object_program::assemble(&model, serialized.object_graph(), &mut self.assets)?;
-        let directory = self.staged.path.join(VARIABLES_DIRECTORY);
+        let directory = self.staged.path().join(VARIABLES_DIRECTORY);
         disk::create_directories(&directory).map_err(in_file(&directory))?;
         let mut bundle = BundleWriter::options()
             .durability(self.options.durability)

@@ -245,30 +245,6 @@ impl From<TypeSpec> for StructuredValue {
     }
 }
 
-impl From<bool> for StructuredValue {
-    fn from(value: bool) -> Self {
-        StructuredValue::Bool(value)
-    }
-}
-
-impl From<i64> for StructuredValue {
-    fn from(value: i64) -> Self {
-        StructuredValue::Int(value)
-    }
-}
-
-impl From<f64> for StructuredValue {
-    fn from(value: f64) -> Self {
-        StructuredValue::Float(value)
-    }
-}
-
-impl From<&str> for StructuredValue {
-    fn from(text: &str) -> Self {
-        StructuredValue::String(text.to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -155,6 +155,7 @@ const COMMANDS: &[&[&str]] = &[
     &["ops", "PATH", "--json"],
     &["ops", "PATH", "--json", "--where", "NoOp"],
     &["signature", "PATH", "--json"],
+    &["scan", "PATH", "--json"],
     &["show", "PATH", "--json"],
     &["show", "PATH", "--json", "--all"],
     &["variables", "PATH", "--json"],

@@ -53,6 +53,8 @@ mod replacing;
 #[cfg(feature = "safetensors")]
 mod safetensors;
 mod salvage;
+#[cfg(feature = "cli")]
+mod scanning;
 mod scratch;
 mod streaming;
 mod tensor_protos;

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Fingerprint(Fingerprint),
     /// Writes a model with its program in another form, or tensors in another format
     Convert(Box<Convert>),
+    /// Looks for what a model can do besides computing: files, network, other code
+    Scan(Scan),
 
     /// Prints the JSON Schema of what --json prints
     Schema,
@@ -221,6 +223,50 @@ pub(crate) struct Signature {
     /// Print JSON, of the schema savedmodel.signature_sample/1
     #[arg(long, conflicts_with = "sample")]
     pub(crate) json: bool,
+}
+
+/// Looks for what a model can do besides computing: files, network, other code.
+///
+/// Every node is looked at, those of all functions included, and for each finding the way to it is
+/// shown, from the op that runs at loading, a signature or an object. Nothing is run. What runs as the
+/// model is loaded counts more, and what nothing leads to counts less. Called as `savedmodel compat
+/// scan`, it prints what TensorFlow's saved_model_cli prints.
+#[derive(Args)]
+#[command(after_help = SCAN_EXIT_CODES)]
+#[command(after_long_help = format!("{SCAN_POLICY}\n\n{SCAN_EXIT_CODES}"))]
+pub(crate) struct Scan {
+    /// The SavedModel: its directory, its model file or a base directory with versions
+    pub(crate) path: PathBuf,
+
+    /// The meta graph with exactly these tags, commas between them [default: all]
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) tag_set: Option<String>,
+
+    /// Read rules from this file; those of the command line are added
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// Refuse a model with a finding of this severity or a worse one: info, low, medium, high,
+    /// critical, or none for never [default: the policy's, or high]
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<String>,
+
+    /// Refuse a model with this op or capability wherever it stands; more than one with commas
+    /// between
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) deny: Vec<String>,
+
+    /// Do not count findings of this op or capability
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) allow: Vec<String>,
+
+    /// Print JSON, of the schema savedmodel.scan/1
+    #[arg(long, conflicts_with = "sarif")]
+    pub(crate) json: bool,
+
+    /// Print SARIF 2.1.0, as code scanners write it
+    #[arg(long)]
+    pub(crate) sarif: bool,
 }
 
 /// A part of a sample request.
@@ -617,6 +663,28 @@ Exit codes:
   0  all is well; also when the reader of the output closes it early
   1  something is damaged or missing, or cannot be read or written
   2  the command line asks for something that cannot be";
+
+const SCAN_EXIT_CODES: &str = "\
+Exit codes:
+  0  the model is not refused
+  1  it is, or it cannot be read
+  2  the command line or the policy asks for something that cannot be";
+
+const SCAN_POLICY: &str = "\
+A policy has one rule a line, and comments behind #:
+  fail-on SEVERITY   as --fail-on
+  deny NAME          as --deny
+  allow NAME         as --allow
+NAME is an op, TensorFlow's or another, or one of these capabilities:
+  file-read vocabulary-read checkpoint-io file-write directory-list network python-callback custom-op
+  embedded-program kill-or-stall process-configuration debug print untrusted-decoding keras-lambda
+  asset-escape unreadable denied-op
+A rule about an op goes before one about its capability, and denying before allowing.
+
+Examples:
+  savedmodel scan my_model --fail-on medium
+  savedmodel scan my_model --allow file-read --deny PyFunc
+  savedmodel scan my_model --policy models.policy --sarif > scan.sarif";
 
 const SIGNATURE_EXAMPLES: &str = "\
 Examples:

@@ -12,6 +12,7 @@
 //! | `decimal` | numbers in as few digits as tell them apart |
 //! | `text` | text that is safe on a terminal |
 //! | `json` | JSON, written as it comes |
+//! | `scan` | what a model can do besides computing |
 //! | `show` | what a model holds, as the stock tool words it |
 //! | `meta_graphs` | which meta graphs are meant |
 //! | `ops`, `functions` | what a graph is made of |
@@ -42,6 +43,7 @@ mod path;
 mod python;
 mod recover;
 mod salvage;
+mod scan;
 mod show;
 mod signature;
 mod stock;
@@ -100,6 +102,7 @@ fn main() -> ExitCode {
         Command::Recover(args) => recover::run(&args, &mut out),
         Command::Fingerprint(args) => fingerprint::run(&args, &mut out),
         Command::Convert(args) => convert::run(&args, &mut out),
+        Command::Scan(args) => scan::run(&args, &mut out),
         Command::Schema => out
             .write_all(SCHEMA.as_bytes())
             .map(|()| Outcome::Sound)

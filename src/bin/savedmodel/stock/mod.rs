@@ -54,6 +54,10 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    if let Some(message) = needs_tensorflow(&flags) {
+        complain(message);
+        return ExitCode::from(1);
+    }
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let result = match flags.command.as_str() {
         "show" => show::run(&flags, &mut out),
@@ -78,6 +82,39 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Says what to use instead of what only TensorFlow itself can do.
+fn needs_tensorflow(flags: &Flags) -> Option<&'static str> {
+    let is_run = flags.command == "run";
+    Some(match flags.command.as_str() {
+        "convert" => {
+            "convert needs TensorRT and a TensorFlow built with it: use tf.experimental.tensorrt.Converter in Python there"
+        }
+        "freeze_model" => {
+            "freeze_model needs TensorFlow's graph optimizer: use convert_variables_to_constants_v2 of tensorflow.python.framework.convert_to_constants in Python"
+        }
+        "aot_compile_cpu" => {
+            "aot_compile_cpu needs TensorFlow's XLA compiler: use the saved_model_cli of TensorFlow, or tf.function(jit_compile=True) to compile when it runs"
+        }
+        _ if is_run
+            && flags
+                .text("worker")
+                .is_some_and(|worker| !worker.is_empty()) =>
+        {
+            "--worker needs a TensorFlow session on another machine: run this command there, or ask TensorFlow Serving (`savedmodel signature` prints requests)"
+        }
+        _ if is_run && flags.switch("init_tpu") => {
+            "--init_tpu needs a TPU and a TensorFlow built for it: use tf.tpu.experimental.initialize_tpu_system in Python there"
+        }
+        _ if is_run && flags.switch("use_tfrt") => {
+            "--use_tfrt needs a TensorFlow built with TFRT, which releases are not: leave the flag out"
+        }
+        _ if is_run && flags.switch("tf_debug") => {
+            "--tf_debug needs TensorFlow's debugger: use tf.debugging.experimental.enable_dump_debug_info in Python"
+        }
+        _ => return None,
+    })
 }
 
 fn print(text: &str) -> ExitCode {
