@@ -9,6 +9,7 @@ mod chunked;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
+mod cli_comfort;
 mod cli_overview;
 mod corrupt;
 #[cfg(feature = "cli")]
