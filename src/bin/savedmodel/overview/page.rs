@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn paragraphs_are_broken_between_words() {
         let mut out = Vec::new();
-        paragraph(&mut out, "  ", &"word ".repeat(40)).unwrap();
+        paragraph(&mut out, "  ", &"word ".repeat(40), None).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.lines().count() > 1);
         assert!(text.lines().all(|line| line.len() <= LINE + 1), "{text}");
