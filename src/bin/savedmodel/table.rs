@@ -188,9 +188,9 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
             text,
-            "key                   size  where\n\
-             optimizer…/VALUE    123456  in one place and a…\n\
-             short                    1  here\n"
+            "key                 size  where\n\
+             optimize…S/VALUE  123456  in one place and another\n\
+             short                  1  here\n"
         );
         assert!(text.lines().all(|line| text::width(line) <= 50), "{text}");
     }

@@ -109,7 +109,7 @@ mod tests {
             ("layer/kernel", 12, "layer/kernel"),
             ("layer/kernel", 7, "lay…nel"),
             ("in one place", 7, "in one…"),
-            ("模型模型模型", 6, "模…模"),
+            ("模型模型模型", 6, "模…型"),
             ("layer/w/.ATTRIBUTES/VARIABLE_VALUE", 20, "layer/w/…"),
             ("layer/w/.ATTRIBUTES/VARIABLE_VALUE", 7, "la…/w/…"),
             ("layer", 1, "…"),
