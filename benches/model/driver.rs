@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use super::process;
 use super::rows::{
-    FIXTURE_LIMITS, FIXTURES, GROUPS, Group, OVERVIEWS, Parser, Row, SHOW_PEAK, SHOWN, Show,
+    CENSUSES, FIXTURE_LIMITS, FIXTURES, GROUPS, Group, OVERVIEWS, Parser, Row, SHOW_PEAK, SHOWN,
+    Show,
 };
 use crate::harness::compare::{Clock, Line, Sample, compare, median, seconds};
 use crate::harness::peer::{self, Peer};
@@ -42,11 +43,17 @@ pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
             show(shown, &title, &model, rounds, tensorflow.as_ref())?;
         }
     }
-    for (model, limit) in OVERVIEWS {
-        let title = format!("overview, {model}");
+    let overviews = OVERVIEWS
+        .iter()
+        .map(|it| ("overview", it, overview_command as MakeCommand));
+    let censuses = CENSUSES
+        .iter()
+        .map(|it| ("ops", it, ops_command as MakeCommand));
+    for (command, (model, limit), make_command) in overviews.chain(censuses) {
+        let title = format!("{command}, {model}");
         if wanted(&title) {
             let model = make(&data, model, tensorflow.as_ref())?;
-            whole_processes(&title, vec![model], overview_command, *limit, rounds)?;
+            whole_processes(&title, vec![model], make_command, *limit, rounds)?;
         }
     }
     for (title, command) in SMALL {
@@ -55,6 +62,11 @@ pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
             for directory in FIXTURES {
                 collect(&script(directory), &mut models)?;
             }
+            // Some have no signatures, or several and none that is meant.
+            models.retain(|model| {
+                let output = command(model).output();
+                output.is_ok_and(|output| output.status.success())
+            });
             whole_processes(title, models, *command, FIXTURE_LIMITS, rounds)?;
         }
     }
@@ -188,8 +200,28 @@ fn show(
 }
 
 fn overview_command(model: &Path) -> Command {
+    named_command("overview", model)
+}
+
+fn ops_command(model: &Path) -> Command {
+    named_command("ops", model)
+}
+
+fn functions_command(model: &Path) -> Command {
+    named_command("functions", model)
+}
+
+fn objects_command(model: &Path) -> Command {
+    named_command("objects", model)
+}
+
+fn signature_command(model: &Path) -> Command {
+    named_command("signature", model)
+}
+
+fn named_command(name: &str, model: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_savedmodel"));
-    command.arg("overview").arg(model);
+    command.arg(name).arg(model);
     command
 }
 
@@ -200,6 +232,10 @@ type MakeCommand = fn(&Path) -> Command;
 const SMALL: &[(&str, MakeCommand)] = &[
     ("show --all, models of the tests", show_command),
     ("overview, models of the tests", overview_command),
+    ("ops, models of the tests", ops_command),
+    ("functions, models of the tests", functions_command),
+    ("objects, models of the tests", objects_command),
+    ("signature, models of the tests", signature_command),
 ];
 
 /// Prints the worst of some models, for which seconds on the clock and MiB are limited.

@@ -134,6 +134,9 @@ pub(crate) const SHOWN: &[Show] = &[
 pub(crate) const OVERVIEWS: &[(&str, (f64, f64))] =
     &[("repeated", (0.05, 128.0)), ("constants", (0.05, 64.0))];
 
+/// Models whose ops are counted, with the same limits.
+pub(crate) const CENSUSES: &[(&str, (f64, f64))] = &[("repeated", (0.05, 128.0))];
+
 /// What no model's `show --all` may take, in MiB of the whole process.
 pub(crate) const SHOW_PEAK: f64 = 64.0;
 /// What none of the small models of the tests may take: seconds on the clock and MiB, of 10 MB.

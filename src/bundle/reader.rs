@@ -477,7 +477,31 @@ impl BundleReader {
     ///
     /// Only what keeps the index from being read; faults of single tensors are in the result.
     pub fn verify(&self) -> Result<Verification> {
-        verify::verify(self).map_err(|error| self.in_index(error))
+        self.verify_with(|_, _| {})
+    }
+
+    /// Checks as [`verify`](Self::verify) does, and calls `progress` as it goes on, from any thread: with
+    /// how many bytes of tensors were compared with their checksums so far, and how many there are.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// # use savedmodel::BundleReader;
+    ///
+    /// let bundle = BundleReader::open("tests/fixtures/two_shards/variables/variables")?;
+    /// let last = AtomicU64::new(0);
+    /// let found = bundle.verify_with(|done, total| {
+    ///     assert!(done <= total);
+    ///     last.fetch_max(done, Ordering::Relaxed);
+    /// })?;
+    /// assert_eq!(last.into_inner(), found.bytes);
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`verify`](Self::verify).
+    pub fn verify_with(&self, progress: impl Fn(u64, u64) + Sync) -> Result<Verification> {
+        verify::verify(self, progress).map_err(|error| self.in_index(error))
     }
 
     pub(crate) fn header(&self) -> &Header {

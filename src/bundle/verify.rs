@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::assemble::Assembly;
@@ -42,7 +43,10 @@ const MAX_REMARKS: usize = 1000;
 /// A tensor of this size is worked on by all threads together.
 const LARGE: u64 = 64 << 20;
 
-pub(crate) fn verify(bundle: &BundleReader) -> Result<Verification> {
+pub(crate) fn verify(
+    bundle: &BundleReader,
+    progress: impl Fn(u64, u64) + Sync,
+) -> Result<Verification> {
     let mut found = Verification::default();
     let mut stored: Vec<(Key, BundleEntry, Place)> = Vec::new();
     let mut partitioned = Vec::new();
@@ -76,6 +80,7 @@ pub(crate) fn verify(bundle: &BundleReader) -> Result<Verification> {
         return Ok(found);
     }
 
+    let (checked, total) = (AtomicU64::new(0), found.bytes);
     let faults = Mutex::new(&mut found.faults);
     let note = |error: Error, key: &Key| {
         let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,16 +90,22 @@ pub(crate) fn verify(bundle: &BundleReader) -> Result<Verification> {
         if let Err(error) = bundle.stored_tensor(entry, *place) {
             note(error, key);
         }
+        place.size
+    };
+    // What a shard does not have counts too, but not for the total.
+    let check_all = |stored: &mut dyn Iterator<Item = &(Key, BundleEntry, Place)>| {
+        let bytes = stored.map(check).fold(0, u64::saturating_add);
+        let before = checked.fetch_add(bytes, Ordering::Relaxed);
+        progress(before.saturating_add(bytes).min(total), total);
     };
     let batches = batches(&stored);
     parallel::for_each(batches.len(), bundle.shards().threads(), |i| {
-        batches[i].iter().for_each(check);
+        check_all(&mut batches[i].iter());
     });
     // Only now, so that no more threads are at work than were asked for.
-    stored
-        .iter()
-        .filter(|(_, _, place)| place.size >= LARGE)
-        .for_each(check);
+    for large in stored.iter().filter(|(_, _, place)| place.size >= LARGE) {
+        check_all(&mut std::iter::once(large));
+    }
     for (key, entry) in &partitioned {
         let whole = TensorSlice::full(entry.shape().rank());
         if let Err(error) = Assembly::plan(bundle, key, entry, &whole) {

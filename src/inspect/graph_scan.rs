@@ -1,8 +1,7 @@
-use std::thread;
-
 use super::absolute_path::{absolute_path, path_in_table_name};
 use super::name_hash::NameMap;
 use super::raw_node::RawNode;
+use super::shares::on_threads;
 use crate::error::Result;
 use crate::model::MetaGraph;
 use crate::op;
@@ -81,12 +80,7 @@ impl<'m> GraphScan<'m> {
         let parts: Vec<Part<'m, '_>> = nodes
             .chain(functions.iter().map(|function| Part::Function(*function)))
             .collect();
-        let size: usize = functions
-            .iter()
-            .chain(&scan.nodes)
-            .map(|message| message.bytes().len())
-            .sum();
-        let found = walk(&parts, size).map_err(|error| view.fault(error))?;
+        let found = walk(&parts).map_err(|error| view.fault(error))?;
         scan.found = found.0;
         scan.functions = found.1;
         Ok(scan)
@@ -95,8 +89,6 @@ impl<'m> GraphScan<'m> {
 
 /// Threads take so many nodes at a time.
 const PART: usize = 2048;
-/// Below so many bytes a second thread would only cost its start.
-const WORTH_A_THREAD: usize = 4 << 20;
 
 /// What one thread takes.
 #[derive(Clone, Copy)]
@@ -107,45 +99,15 @@ enum Part<'m, 's> {
 
 type FoundAndFunctions<'m> = (Found<'m>, NameMap<'m, Message<'m>>);
 
-fn walk<'m>(parts: &[Part<'m, '_>], size: usize) -> Result<FoundAndFunctions<'m>> {
-    let threads = match size < WORTH_A_THREAD {
-        true => 1,
-        false => thread::available_parallelism().map_or(1, usize::from),
-    };
-    // Neighbours in the file stay together, each thread with a like number of bytes.
-    let share = size / threads + 1;
-    let mut shares = Vec::new();
-    let (mut start, mut taken) = (0, 0);
-    for (i, part) in parts.iter().enumerate() {
-        taken += match part {
+fn walk<'m>(parts: &[Part<'m, '_>]) -> Result<FoundAndFunctions<'m>> {
+    let walkers = on_threads(
+        parts,
+        |part| match part {
             Part::Nodes(nodes) => nodes.iter().map(|node| node.bytes().len()).sum(),
             Part::Function(function) => function.bytes().len(),
-        };
-        if taken > share {
-            shares.push(&parts[start..=i]);
-            (start, taken) = (i + 1, 0);
-        }
-    }
-    shares.push(&parts[start..]);
-    let mut walkers = Vec::new();
-    thread::scope(|scope| {
-        let (last, others) = shares.split_last().unwrap_or((&parts, &[]));
-        let mut running = Vec::new();
-        for share in others {
-            match thread::Builder::new().spawn_scoped(scope, || Walker::over(share)) {
-                Ok(thread) => running.push(thread),
-                Err(_) => walkers.push(Walker::over(share)),
-            }
-        }
-        let own = Walker::over(last);
-        for thread in running {
-            match thread.join() {
-                Ok(walker) => walkers.push(walker),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        walkers.push(own);
-    });
+        },
+        Walker::over,
+    );
     let mut all = Walker::default();
     for (i, walker) in walkers.into_iter().enumerate() {
         match i {

@@ -68,6 +68,7 @@ mod sample_input;
 mod sample_json;
 mod sample_request;
 mod sample_text;
+mod shares;
 mod signature;
 mod structure;
 mod type_text;

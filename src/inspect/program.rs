@@ -1,5 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
+use super::name_hash::NameMap;
+use super::shares::on_threads;
 use crate::error::{Error, Result};
 use crate::model::{Function, Graph};
 use crate::op;
@@ -118,8 +120,16 @@ impl<'m> Program<'m> {
             gradients: HashMap::new(),
             registered_gradients: HashMap::new(),
         };
-        for function in graph.functions() {
-            let function = function?;
+        let messages: Vec<Message<'m>> = graph.function_messages().collect::<Result<_>>()?;
+        let functions = on_threads(
+            &messages,
+            |message| message.bytes().len(),
+            |messages| {
+                let functions = messages.iter().map(|message| graph.function_of(*message));
+                functions.collect::<Result<Vec<_>>>()
+            },
+        );
+        for function in functions.into_iter().collect::<Result<Vec<_>>>()?.concat() {
             let index = program.functions.len();
             program.by_name.insert(function.name(), index);
             program.functions.push(ProgramFunction {
@@ -128,16 +138,50 @@ impl<'m> Program<'m> {
             });
         }
         program.read_gradients(graph)?;
-        let mut walk = Walk {
-            graph,
-            program,
-            interned: HashMap::new(),
-        };
-        walk.graph_nodes()?;
-        for index in 0..walk.program.functions.len() {
-            walk.function_nodes(index)?;
+        let nodes: Vec<Message<'m>> = graph.node_messages().collect::<Result<_>>()?;
+        let parts = nodes.chunks(PART).map(Part::Nodes);
+        let parts: Vec<Part<'m, '_>> = parts
+            .chain((0..program.functions.len()).map(Part::Function))
+            .collect();
+        let walks = on_threads(
+            &parts,
+            |part| match part {
+                Part::Nodes(nodes) => nodes.iter().map(|node| node.bytes().len()).sum(),
+                Part::Function(index) => program.functions[*index].function.message().bytes().len(),
+            },
+            |parts| Walk::over(graph, &program, parts),
+        );
+        let walks: Vec<Walked<'m>> = walks.into_iter().collect::<Result<_>>()?;
+        let mut interned: NameMap<'m, usize> = NameMap::default();
+        for walked in walks {
+            program.take(walked, &mut interned);
         }
-        Ok(walk.program)
+        Ok(program)
+    }
+
+    /// Adds what the next part of the file has.
+    fn take(&mut self, walked: Walked<'m>, interned: &mut NameMap<'m, usize>) {
+        for used in walked.ops {
+            let place = interned.entry(used.op.as_bytes());
+            let place = *place.or_insert(self.ops.len());
+            match self.ops.get_mut(place) {
+                None => self.ops.push(used),
+                Some(known) => {
+                    known.in_graph += used.in_graph;
+                    known.in_functions.extend(used.in_functions);
+                    let room = FIRST_NODES.saturating_sub(known.first_nodes.len());
+                    known
+                        .first_nodes
+                        .extend(used.first_nodes.into_iter().take(room));
+                }
+            }
+        }
+        self.graph.nodes += walked.graph.nodes;
+        self.graph.calls.extend(walked.graph.calls);
+        self.graph.gradients.extend(walked.graph.gradients);
+        for (index, body) in walked.functions {
+            self.functions[index].body = body;
+        }
     }
 
     fn read_gradients(&mut self, graph: Graph<'m>) -> Result<()> {
@@ -201,25 +245,68 @@ impl<'m> Program<'m> {
     }
 }
 
-struct Walk<'m> {
-    graph: Graph<'m>,
-    program: Program<'m>,
-    /// The ops by name; bytes, so that a name is checked when it is first met.
-    interned: HashMap<&'m [u8], usize>,
+/// Threads take so many nodes of the graph at a time.
+const PART: usize = 2048;
+
+/// What a thread takes.
+enum Part<'m, 's> {
+    Nodes(&'s [Message<'m>]),
+    /// The function of this index.
+    Function(usize),
 }
 
-impl<'m> Walk<'m> {
-    fn graph_nodes(&mut self) -> Result<()> {
-        let mut body = Body::default();
-        for node in self.graph.node_messages() {
-            let (op, name) = self.node(node?, &mut body)?;
-            let op = &mut self.program.ops[op];
+/// What one thread finds.
+#[derive(Default)]
+struct Walked<'m> {
+    ops: Vec<OpUse<'m>>,
+    graph: Body,
+    functions: Vec<(usize, Body)>,
+}
+
+struct Walk<'p, 'm> {
+    graph: Graph<'m>,
+    /// The functions, not walked yet.
+    program: &'p Program<'m>,
+    walked: Walked<'m>,
+    /// The ops by name; bytes, so that a name is checked when it is first met.
+    interned: NameMap<'m, usize>,
+    /// Whether nodes may name their gradients.
+    has_gradients: bool,
+}
+
+impl<'p, 'm> Walk<'p, 'm> {
+    fn over(
+        graph: Graph<'m>,
+        program: &'p Program<'m>,
+        parts: &[Part<'m, '_>],
+    ) -> Result<Walked<'m>> {
+        let mut walk = Walk {
+            graph,
+            program,
+            walked: Walked::default(),
+            interned: NameMap::default(),
+            has_gradients: !program.registered_gradients.is_empty(),
+        };
+        for part in parts {
+            match part {
+                Part::Nodes(nodes) => walk.graph_nodes(nodes)?,
+                Part::Function(index) => walk.function_nodes(*index)?,
+            }
+        }
+        Ok(walk.walked)
+    }
+
+    fn graph_nodes(&mut self, nodes: &[Message<'m>]) -> Result<()> {
+        let mut body = std::mem::take(&mut self.walked.graph);
+        for node in nodes {
+            let (op, name) = self.node(*node, &mut body)?;
+            let op = &mut self.walked.ops[op];
             op.in_graph += 1;
             if op.first_nodes.len() < FIRST_NODES {
                 op.first_nodes.push(read_name(name).unwrap_or(""));
             }
         }
-        self.program.graph = body;
+        self.walked.graph = body;
         Ok(())
     }
 
@@ -228,13 +315,13 @@ impl<'m> Walk<'m> {
         let function = self.program.functions[index].function;
         for node in function.node_messages() {
             let (op, _) = self.node(node?, &mut body)?;
-            let places = &mut self.program.ops[op].in_functions;
+            let places = &mut self.walked.ops[op].in_functions;
             match places.last_mut() {
                 Some((last, count)) if *last == index => *count += 1,
                 _ => places.push((index, 1)),
             }
         }
-        self.program.functions[index].body = body;
+        self.walked.functions.push((index, body));
         Ok(())
     }
 
@@ -251,7 +338,7 @@ impl<'m> Walk<'m> {
             match field.number() {
                 field::NODE_NAME => name = bytes,
                 field::NODE_OP => (op, op_offset) = (bytes, field.offset()),
-                field::NODE_ATTR => {
+                field::NODE_ATTR if self.has_gradients => {
                     // Two bytes of tag and length, then the key: all writers put it first.
                     gradient |= bytes
                         .get(2..)
@@ -265,11 +352,11 @@ impl<'m> Walk<'m> {
             None => self.intern(op, op_offset)?,
         };
         body.nodes += 1;
-        match self.program.ops[op].calls {
+        match self.walked.ops[op].calls {
             Calls::ByName(function) => {
                 body.calls.insert(function);
             }
-            Calls::Never if !gradient || self.program.registered_gradients.is_empty() => {}
+            Calls::Never if !gradient => {}
             Calls::Never | Calls::ByAttr => self.attrs(node, body)?,
         }
         Ok((op, name))
@@ -294,8 +381,8 @@ impl<'m> Walk<'m> {
                 }
             }
         };
-        let index = self.program.ops.len();
-        self.program.ops.push(OpUse {
+        let index = self.walked.ops.len();
+        self.walked.ops.push(OpUse {
             op,
             in_graph: 0,
             first_nodes: Vec::new(),

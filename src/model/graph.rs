@@ -110,9 +110,19 @@ impl<'m> Graph<'m> {
 
     /// Walks the functions of the library, in the order of the file.
     pub fn functions(&self) -> impl Iterator<Item = Result<Function<'m>>> + use<'m> {
-        let source = self.meta_graph.view.source;
+        let graph = *self;
+        self.function_messages()
+            .map(move |message| graph.function_of(message?))
+    }
+
+    /// Walks the functions of the library without looking into them.
+    pub(crate) fn function_messages(self) -> impl Iterator<Item = Result<Message<'m>>> + use<'m> {
         walk(self.library(), |view| view.elements(library::FUNCTION))
-            .map(move |message| Function::read(View::new(source, message?)))
+    }
+
+    /// Makes a function of one of those messages.
+    pub(crate) fn function_of(self, message: Message<'m>) -> Result<Function<'m>> {
+        Function::read(View::new(self.meta_graph.view.source, message))
     }
 
     /// Looks up a function of the library. Reads all of them; for many look-ups make a map.

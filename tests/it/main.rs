@@ -8,10 +8,11 @@ mod checkpoint_states;
 mod chunked;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_comfort;
 mod cli_convert;
 #[cfg(feature = "cli")]
 mod cli_fingerprint;
-#[cfg(feature = "cli")]
 mod cli_overview;
 #[cfg(feature = "cli")]
 mod cli_tensors;

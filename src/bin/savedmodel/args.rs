@@ -2,9 +2,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use savedmodel::{DType, TensorSlice, model, numpy};
 
 use crate::convert::{ByteSize, Rename};
+
+use crate::terminal::When;
 
 /// Looks into TensorFlow SavedModels and checkpoints; needs no TensorFlow.
 #[derive(Parser)]
@@ -17,7 +20,27 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     pub(crate) overview: Option<Overview>,
+
+    #[command(flatten)]
+    pub(crate) display: Display,
 }
+
+/// How output looks, whatever the command.
+#[derive(Args)]
+pub(crate) struct Display {
+    /// Colour output and errors
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    #[arg(hide_possible_values = true, long_help = COLOR)]
+    pub(crate) color: When,
+
+    /// Say nothing but errors on standard error: neither progress nor remarks
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+const COLOR: &str = "\
+Colour output and errors: auto (on a terminal, unless NO_COLOR is set; elsewhere if CLICOLOR_FORCE \
+is), always or never";
 
 impl Arguments {
     /// Returns the command, which is the overview if none is named.
@@ -66,7 +89,47 @@ pub(crate) enum Command {
     Scan(Scan),
 
     /// Prints the JSON Schema of what --json prints
+    #[command(after_help = EXIT_CODES)]
     Schema,
+
+    /// Prints a script that completes commands and options in a shell
+    Completions(Completions),
+
+    /// Prints the manual as a man page
+    Man(Man),
+}
+
+impl Command {
+    /// Says how the names that the command takes are listed.
+    pub(crate) fn listing(&self) -> Option<&'static str> {
+        Some(match self {
+            Command::Variables(_) => " (`savedmodel variables PATH` lists them)",
+            Command::Ops(_) => " (`savedmodel ops PATH` lists all ops)",
+            Command::Functions(_) => " (`savedmodel functions PATH` lists them)",
+            Command::Show(_) | Command::Signature(_) => " (`savedmodel PATH` lists the signatures)",
+            _ => return None,
+        })
+    }
+}
+
+/// Prints a script that completes commands and options in a shell.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES, after_long_help = format!("{COMPLETIONS_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+/// Prints the manual as a man page.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES, after_long_help = format!("{MAN_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct Man {
+    /// The page of this command [default: that of the whole tool]
+    pub(crate) command: Option<String>,
+
+    /// Write the pages of the tool and of all commands into this directory, which is made if need be
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub(crate) output_dir: Option<PathBuf>,
 }
 
 /// Shows a model or a checkpoint at a glance: who wrote it, what it offers, how large it is, and what
@@ -685,6 +748,19 @@ Examples:
   savedmodel scan my_model --fail-on medium
   savedmodel scan my_model --allow file-read --deny PyFunc
   savedmodel scan my_model --policy models.policy --sarif > scan.sarif";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  savedmodel completions bash > ~/.local/share/bash-completion/completions/savedmodel
+  savedmodel completions zsh > \"${fpath[1]}/_savedmodel\"
+  savedmodel completions fish > ~/.config/fish/completions/savedmodel.fish
+  savedmodel completions powershell >> $PROFILE";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  savedmodel man | man -l -
+  savedmodel man ops | man -l -
+  savedmodel man --output-dir ~/.local/share/man/man1";
 
 const SIGNATURE_EXAMPLES: &str = "\
 Examples:

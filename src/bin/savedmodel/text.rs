@@ -1,6 +1,8 @@
+use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::ops::Add;
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Shows text with what a terminal could act on escaped: control characters, marks that turn the
 /// direction of writing, and bytes that are no text.
@@ -60,9 +62,62 @@ pub(crate) fn width(text: &str) -> usize {
     }
 }
 
+/// How most keys of variables end, and so the first that goes.
+const VALUE_OF_VARIABLE: &str = "/.ATTRIBUTES/VARIABLE_VALUE";
+
+/// Cuts a text that takes more than so many columns: a sentence at its end, a name in its middle, as
+/// names differ at both ends.
+pub(crate) fn elided(text: &str, room: usize) -> Cow<'_, str> {
+    if width(text) <= room {
+        return text.into();
+    }
+    if let Some(stem) = text.strip_suffix(VALUE_OF_VARIABLE) {
+        return elided(stem, room.saturating_sub(2))
+            .into_owned()
+            .add("/…")
+            .into();
+    }
+    let room = room.saturating_sub(1);
+    let tail = match text.contains(' ') {
+        true => 0,
+        false => room / 2,
+    };
+    // Returns how many bytes fit into the columns.
+    let fitting = |chars: &mut dyn Iterator<Item = char>, mut columns: usize| {
+        let mut bytes = 0;
+        for c in chars {
+            match columns.checked_sub(c.width().unwrap_or(0)) {
+                Some(left) => columns = left,
+                None => break,
+            }
+            bytes += c.len_utf8();
+        }
+        bytes
+    };
+    let head = fitting(&mut text.chars(), room - tail);
+    let tail = fitting(&mut text.chars().rev(), tail);
+    format!("{}…{}", &text[..head], &text[text.len() - tail..]).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_long_is_cut() {
+        for (text, room, cut) in [
+            ("layer/kernel", 12, "layer/kernel"),
+            ("layer/kernel", 7, "lay…nel"),
+            ("in one place", 7, "in one…"),
+            ("模型模型模型", 6, "模…型"),
+            ("layer/w/.ATTRIBUTES/VARIABLE_VALUE", 20, "layer/w/…"),
+            ("layer/w/.ATTRIBUTES/VARIABLE_VALUE", 7, "la…/w/…"),
+            ("layer", 1, "…"),
+            ("layer", 0, "…"),
+        ] {
+            assert_eq!(elided(text, room), cut);
+        }
+    }
 
     #[test]
     fn nothing_reaches_the_terminal_raw() {

@@ -7,11 +7,9 @@
 //! | `tensors` | tensors, from any format to another |
 //! | `rename` | `--rename` |
 //! | `byte_size` | sizes with units |
-//! | `progress` | a line on the terminal while it takes long |
 
 mod byte_size;
 mod program;
-mod progress;
 mod rename;
 mod target;
 mod tensors;

@@ -8,10 +8,10 @@ use savedmodel::text::UnknownFields;
 use savedmodel::{Error, ErrorKind, SavedModel};
 use serde::Serialize;
 
-use super::progress::Progress;
 use super::{refuse_options, target};
 use crate::args;
 use crate::failure::{Failure, Outcome};
+use crate::progress::Progress;
 use crate::text::Escaped;
 use crate::variables::counted;
 use crate::{json, path};
@@ -53,7 +53,7 @@ pub(super) fn run(
     if chosen.is_none() {
         path::tell_forms(&model, "--format chooses another");
     }
-    let mut progress = Progress::new();
+    let progress = Progress::new("copying", 0);
     let mut copy = ModelCopy::new(&model)
         .format(format)
         .unknown_fields(match args.drop_unknown_fields {
@@ -72,7 +72,7 @@ pub(super) fn run(
             true => OtherForms::Remove,
             false => OtherForms::Refuse,
         })
-        .on_progress(|it| progress.show(it.done, it.total, it.file.as_bytes()));
+        .on_progress(|it| progress.set(it.done, it.total));
     if let Some(size) = args.max_file_size {
         copy = copy.max_chunk_size(size.0);
     }

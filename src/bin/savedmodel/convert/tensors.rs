@@ -8,10 +8,10 @@ use savedmodel::safetensors::SafetensorsWriter;
 use savedmodel::{BundleWriter, ErrorKind};
 use serde::Serialize;
 
-use super::progress::Progress;
 use super::{refuse_options, target};
 use crate::args;
 use crate::failure::{Failure, Outcome};
+use crate::progress::Progress;
 use crate::text::Escaped;
 use crate::variables::{counted, matches};
 use crate::{complain, json, path};
@@ -47,7 +47,7 @@ pub(super) fn run(
     refuse_options(&of_others, &format.to_string())?;
 
     let source = open(&args.source)?;
-    let mut progress = Progress::new();
+    let progress = Progress::new("converting", 0);
     let mut conversion = Conversion::new(&*source)?;
     let is_selected = select(&mut conversion, args)?;
     let left_out = conversion.leave_out(format);
@@ -70,7 +70,7 @@ pub(super) fn run(
              and names tensors as they were: --exclude it if objects are not restored from this",
         );
     }
-    conversion.on_progress(|it| progress.show(it.done, it.total, it.tensor.key().as_bytes()));
+    conversion.on_progress(|it| progress.set(it.done, it.total));
     let written = write(&mut conversion, args, target, format);
     let tensors: Vec<Written> = conversion.tensors().iter().map(Written::of).collect();
     drop(conversion);

@@ -1,9 +1,11 @@
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use savedmodel::inspect::{BundleReport, Oddity, ParametersReport};
+use savedmodel::inspect::{BundleReport, Oddity, ParametersReport, Severity};
 
 use crate::decimal::binary_size;
+use crate::terminal::{self, Role, paint};
 use crate::text::{Escaped, width};
 
 /// Columns of the labels.
@@ -14,7 +16,36 @@ const LINE: usize = 100;
 /// Writes a line with a label; one without a label belongs to the line before.
 pub(super) fn line(out: &mut impl Write, label: &str, text: &str) -> io::Result<()> {
     let text = Escaped(text.as_bytes()).to_string();
-    writeln!(out, "{}", format!("{label:LABEL$}{text}").trim_end())
+    // Padding belongs to what follows, so that no line ends in blanks.
+    let indented = format!("{:1$}{text}", "", LABEL.saturating_sub(width(label)));
+    if !label.is_empty() {
+        write!(out, "{}", paint(Role::Heading, label))?;
+    }
+    writeln!(out, "{}", broken(indented.trim_end(), width(label)))
+}
+
+/// Breaks a text that is too long for the terminal's line, of which so many columns are taken, before
+/// words; each further line stands behind the labels.
+fn broken(text: &str, taken: usize) -> Cow<'_, str> {
+    let Some(limit) = terminal::width().filter(|limit| *limit > 2 * LABEL) else {
+        return text.into();
+    };
+    if taken + width(text) <= limit {
+        return text.into();
+    }
+    let mut lines = String::new();
+    let mut column = taken;
+    for word in text.split_inclusive(' ') {
+        // The text begins with blanks, before which no line is broken.
+        if column > 2 * LABEL && column + width(word.trim_end()) > limit {
+            lines.truncate(lines.trim_end().len());
+            lines += &format!("\n{:1$}", "", LABEL + 2);
+            column = LABEL + 2;
+        }
+        lines += word;
+        column += width(word);
+    }
+    lines.into()
 }
 
 /// Writes the line of the parameters.
@@ -67,7 +98,12 @@ pub(super) fn oddities(out: &mut impl Write, oddities: &[Oddity]) -> io::Result<
     }
     for oddity in oddities {
         writeln!(out)?;
-        paragraph(out, "", &oddity.to_string())?;
+        let role = match oddity.severity {
+            Severity::Warning => Role::Warning,
+            Severity::Note => Role::Note,
+            _ => Role::Error,
+        };
+        paragraph(out, "", &oddity.to_string(), Some(role))?;
         for example in &oddity.examples {
             writeln!(out, "    {}", Escaped(example.as_bytes()))?;
         }
@@ -75,20 +111,24 @@ pub(super) fn oddities(out: &mut impl Write, oddities: &[Oddity]) -> io::Result<
         if more > 0 && !oddity.examples.is_empty() {
             writeln!(out, "    and {more} more")?;
         }
-        paragraph(out, "  ", &format!("→ {}", oddity.remedy))?;
+        paragraph(out, "  ", &format!("→ {}", oddity.remedy), None)?;
     }
     Ok(())
 }
 
-/// Writes a text of several lines, all but the first further in.
-fn paragraph(out: &mut impl Write, indent: &str, text: &str) -> io::Result<()> {
+/// Writes a text of several lines, all but the first further in; its first word may have a colour.
+fn paragraph(out: &mut impl Write, indent: &str, text: &str, role: Option<Role>) -> io::Result<()> {
     let text = Escaped(text.as_bytes()).to_string();
+    let limit = terminal::width().map_or(LINE, |width| width.clamp(LINE / 3, LINE));
     let mut column = 0;
     for word in text.split(' ') {
         if column == 0 {
-            write!(out, "{indent}{word}")?;
+            match role {
+                Some(role) => write!(out, "{indent}{}", paint(role, word))?,
+                None => write!(out, "{indent}{word}")?,
+            }
             column = indent.len() + width(word);
-        } else if column + 1 + width(word) > LINE {
+        } else if column + 1 + width(word) > limit {
             write!(out, "\n{indent}  {word}")?;
             column = indent.len() + 2 + width(word);
         } else {
@@ -146,7 +186,7 @@ mod tests {
     #[test]
     fn paragraphs_are_broken_between_words() {
         let mut out = Vec::new();
-        paragraph(&mut out, "  ", &"word ".repeat(40)).unwrap();
+        paragraph(&mut out, "  ", &"word ".repeat(40), None).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.lines().count() > 1);
         assert!(text.lines().all(|line| line.len() <= LINE + 1), "{text}");

@@ -10,6 +10,7 @@ use super::variable::Variable;
 use super::{Request, Totals, counted};
 use crate::decimal::brief;
 use crate::failure::{Failure, Outcome};
+use crate::progress::Progress;
 use crate::table::{Align, Table};
 use crate::text::Escaped;
 
@@ -153,6 +154,10 @@ fn summaries(request: &Request<'_>, variables: &mut [Variable]) -> Vec<Option<Su
         Some(threads) => threads.into(),
         None => thread::available_parallelism().map_or(1, usize::from),
     };
+    let bytes = variables
+        .iter()
+        .map(Variable::bytes)
+        .fold(0, u64::saturating_add);
     let mut summaries: Vec<Option<Summary>> = Vec::new();
     summaries.resize_with(variables.len(), || None);
     // Single large tensors must not wait for each other.
@@ -160,6 +165,7 @@ fn summaries(request: &Request<'_>, variables: &mut [Variable]) -> Vec<Option<Su
     let count = variables.len().div_ceil(part);
     let parts = variables.chunks_mut(part).zip(summaries.chunks_mut(part));
     let parts = Mutex::new(parts);
+    let progress = Progress::new("reading", bytes);
     let run = || {
         loop {
             let part = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -168,6 +174,7 @@ fn summaries(request: &Request<'_>, variables: &mut [Variable]) -> Vec<Option<Su
             };
             for (variable, summary) in variables.iter_mut().zip(summaries) {
                 *summary = variable.read(request).as_ref().map(Summary::of);
+                progress.add(variable.bytes());
             }
         }
     };

@@ -6,11 +6,17 @@ use savedmodel::bundle::Verification;
 use super::{Request, counted, document};
 use crate::decimal::brief;
 use crate::failure::{Failure, Outcome};
+use crate::progress::Progress;
+use crate::terminal::{Role, paint};
 use crate::text::Escaped;
 
 pub(super) fn run(request: &Request<'_>, out: &mut impl Write) -> Result<Outcome, Failure> {
     let start = Instant::now();
-    let found = request.bundle.verify()?;
+    let progress = Progress::new("verifying", 0);
+    let found = request
+        .bundle
+        .verify_with(|done, total| progress.set(done, total))?;
+    drop(progress);
     let seconds = start.elapsed().as_secs_f64();
     let written = match request.args.json {
         true => document::write_verification(request, &found, seconds, out),
@@ -29,10 +35,12 @@ pub(super) fn run(request: &Request<'_>, out: &mut impl Write) -> Result<Outcome
 
 fn write_text(found: &Verification, seconds: f64, out: &mut impl Write) -> io::Result<()> {
     for fault in &found.faults {
-        writeln!(out, "fault: {}", Escaped(fault.to_string().as_bytes()))?;
+        let label = paint(Role::Error, "fault:");
+        writeln!(out, "{label} {}", Escaped(fault.to_string().as_bytes()))?;
     }
     for remark in &found.remarks {
-        writeln!(out, "remark: {}", Escaped(remark.to_string().as_bytes()))?;
+        let label = paint(Role::Warning, "remark:");
+        writeln!(out, "{label} {}", Escaped(remark.to_string().as_bytes()))?;
     }
     let rate = match seconds > 0.0 {
         true => found.bytes as f64 / seconds / 1e9,
