@@ -34,6 +34,7 @@
 //! | the safetensors format | `safetensors` |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
+//! | what TensorFlow Serving reads: versions, warm-up requests, settings | [`serving`] |
 //! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |
@@ -73,6 +74,7 @@ pub mod proto;
 pub mod record;
 #[cfg(feature = "safetensors")]
 pub mod safetensors;
+pub mod serving;
 pub mod store;
 pub mod table;
 mod tensor;

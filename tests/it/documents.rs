@@ -100,6 +100,7 @@ const COMMANDS: &[&[&str]] = &[
     &["variables", "PATH", "--json"],
     &["variables", "PATH", "--json", "--stats", "--values"],
     &["variables", "PATH", "--json", "--verify"],
+    &["versions", "PATH", "--json"],
 ];
 
 /// Everything that a command could be called with: fixtures, and what lies in them.

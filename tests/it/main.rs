@@ -45,6 +45,7 @@ mod replacing;
 mod safetensors;
 mod salvage;
 mod scratch;
+mod serving;
 mod streaming;
 mod tensor_protos;
 #[cfg_attr(

@@ -17,6 +17,7 @@
 //! | `ops`, `functions` | what a graph is made of |
 //! | `objects` | the objects of a model as a tree |
 //! | `signature` | one signature, and requests to try it |
+//! | `versions` | versions of a model, for TensorFlow Serving |
 //! | `python` | values as Python shows them |
 //! | `stock` | the persona of TensorFlow's own tool |
 
@@ -38,6 +39,7 @@ mod stock;
 mod table;
 mod text;
 mod variables;
+mod versions;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Objects(args) => objects::run(&args, &mut out),
         Command::Functions(args) => functions::run(&args, &mut out),
         Command::Signature(args) => signature::run(&args, &mut out),
+        Command::Versions(args) => versions::run(&args, &mut out),
         Command::Schema => out
             .write_all(SCHEMA.as_bytes())
             .map(|()| Outcome::Sound)
