@@ -53,6 +53,7 @@ MODULES = [
     "tensorflow.python.training.checkpoint_state_pb2",
     "tensorflow_serving.apis.get_model_metadata_pb2",
     "tensorflow_serving.apis.prediction_log_pb2",
+    "tensorflow_serving.config.model_server_config_pb2",
 ]
 EMBEDDED = [
     "tensorflow/tools/proto_splitter/chunk.proto",

@@ -35,6 +35,7 @@
 //! | the safetensors format | `safetensors` |
 //! | TFRecord files | [`record`] |
 //! | `tf.Example`, and what a model expects in them | [`example`] |
+//! | what TensorFlow Serving reads: versions, warm-up requests, settings | [`serving`] |
 //! | the ops of TensorFlow: inputs, outputs, attrs | [`op`] |
 //! | protobuf messages, lazy and lossless | [`wire`] |
 //! | protobuf messages, decoded | [`proto`] |
@@ -78,6 +79,7 @@ pub mod runtime;
 #[cfg(feature = "safetensors")]
 pub mod safetensors;
 pub mod scan;
+pub mod serving;
 pub mod store;
 pub mod table;
 mod tensor;

@@ -15,11 +15,13 @@
 //! | `default_attrs` | attrs at their default, stripped |
 //! | `trained_variables` | the collections by which loaders know a graph's variables |
 //! | `asset_names` | names of assets that are told apart |
+//! | `extra_assets` | files for the serving system |
 //! | `constants` | the names that TensorFlow reserves |
 
 mod asset_names;
 pub mod constants;
 mod default_attrs;
+mod extra_assets;
 #[cfg(test)]
 mod faults;
 mod meta_graph;

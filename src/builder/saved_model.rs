@@ -1,6 +1,6 @@
-use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::hash::BuildHasher;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,13 +9,16 @@ use prost::Message;
 
 use super::asset_names::AssetNames;
 use super::constants::*;
+use super::extra_assets::{Content, ExtraAssets};
 use super::meta_graph::{Assembled, DeclaredVariable, MetaGraphBuilder};
 use super::object_model::ObjectModelBuilder;
 use super::object_program;
 use crate::bundle::{BundleWriter, Durability};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, FingerprintRelease};
+use crate::model::Signature;
 use crate::proto::{MetaGraphDef, SavedModel};
+use crate::serving::{SavedModelConfig, VersionNaming, WarmupRequests, move_to_version};
 use crate::store::{StagedDirectory, disk, in_file, refuse_occupied};
 use crate::tensor::Tensor;
 use crate::text;
@@ -59,14 +62,17 @@ use crate::wire::{Canonical, MapOrder};
 /// without a value. In TensorFlow: `tensorflow/python/saved_model/builder_impl.py`.
 #[derive(Debug)]
 pub struct SavedModelBuilder {
+    /// Where the model goes; the base directory of one that is to be a version.
     target: PathBuf,
+    naming: Option<VersionNaming>,
     staged: StagedDirectory,
     options: SavedModelBuilderOptions,
     meta_graphs: Vec<MetaGraphDef>,
     /// What the variables are that were written, once they were.
     variables: Option<Vec<DeclaredVariable>>,
     assets: AssetNames,
-    extra: Vec<(String, PathBuf)>,
+    extra: ExtraAssets,
+    warmup_requests: Option<WarmupRequests>,
 }
 
 /// How a SavedModel is written; [`SavedModelBuilder::options`] gives the defaults.
@@ -105,15 +111,44 @@ impl SavedModelBuilderOptions {
     pub fn create(self, directory: impl AsRef<Path>) -> Result<SavedModelBuilder> {
         let target = directory.as_ref().to_owned();
         refuse_occupied(&target)?;
-        Ok(SavedModelBuilder {
-            staged: StagedDirectory::create(&target, self.durability == Durability::Sync)?,
+        let staged = StagedDirectory::create(&target, self.durability == Durability::Sync)?;
+        Ok(self.begin(target, None, staged))
+    }
+
+    /// Begins a new version of the model in a base directory, as
+    /// [`SavedModelBuilder::next_version`] does, with a number of either kind.
+    ///
+    /// # Errors
+    ///
+    /// `Io` as the system has it.
+    pub fn create_version(
+        self,
+        base: impl AsRef<Path>,
+        naming: VersionNaming,
+    ) -> Result<SavedModelBuilder> {
+        let base = base.as_ref().to_owned();
+        let staged =
+            StagedDirectory::create(&base.join("version"), self.durability == Durability::Sync)?;
+        Ok(self.begin(base, Some(naming), staged))
+    }
+
+    fn begin(
+        self,
+        target: PathBuf,
+        naming: Option<VersionNaming>,
+        staged: StagedDirectory,
+    ) -> SavedModelBuilder {
+        SavedModelBuilder {
             target,
+            naming,
+            staged,
             options: self,
             meta_graphs: Vec::new(),
             variables: None,
             assets: AssetNames::default(),
-            extra: Vec::new(),
-        })
+            extra: ExtraAssets::default(),
+            warmup_requests: None,
+        }
     }
 }
 
@@ -126,6 +161,19 @@ impl SavedModelBuilder {
     /// has it.
     pub fn new(directory: impl AsRef<Path>) -> Result<Self> {
         Self::options().create(directory)
+    }
+
+    /// Begins a new version of the model in a base directory: `models/mnist` gets `models/mnist/3` if
+    /// `2` is the highest number there.
+    ///
+    /// The number is chosen when [`save`](Self::save) moves the model there; whoever comes second gets
+    /// the next one. [`create_version`](SavedModelBuilderOptions::create_version) numbers by time.
+    ///
+    /// # Errors
+    ///
+    /// `Io` as the system has it.
+    pub fn next_version(base: impl AsRef<Path>) -> Result<Self> {
+        Self::options().create_version(base, VersionNaming::Next)
     }
 
     /// Returns the options with which [`new`](Self::new) works, to be changed.
@@ -252,16 +300,39 @@ impl SavedModelBuilder {
     ///
     /// `InvalidArgument` if the name leaves that directory or is taken.
     pub fn add_extra_asset(&mut self, name: &str, path: impl Into<PathBuf>) -> Result<()> {
-        if !crate::store::stays_inside(name) {
-            let what = format!("the name {name:?} leads out of `{EXTRA_ASSETS_DIRECTORY}`");
-            return Err(Error::invalid_argument(what));
-        }
-        if self.extra.iter().any(|(there, _)| there == name) {
-            let what = format!("`{EXTRA_ASSETS_DIRECTORY}` has a file {name:?} already");
-            return Err(Error::invalid_argument(what));
-        }
-        self.extra.push((name.to_owned(), path.into()));
+        self.extra.add(name, Content::File(path.into()))
+    }
+
+    /// Adds a file for the serving system, as [`add_extra_asset`](Self::add_extra_asset) does, with
+    /// these bytes in it.
+    ///
+    /// # Errors
+    ///
+    /// As for `add_extra_asset`.
+    pub fn add_extra_asset_bytes(&mut self, name: &str, bytes: impl Into<Vec<u8>>) -> Result<()> {
+        self.extra.add(name, Content::Bytes(bytes.into()))
+    }
+
+    /// Adds requests that TensorFlow Serving warms the model up with. [`save`](Self::save) proves that
+    /// the meta graph it serves, that of the tag `serve`, answers them
+    /// ([`check`](WarmupRequests::check)).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if there are some already.
+    pub fn add_warmup_requests(&mut self, requests: WarmupRequests) -> Result<()> {
+        self.add_extra_asset_bytes(WarmupRequests::FILE, requests.to_bytes()?)?;
+        self.warmup_requests = Some(requests);
         Ok(())
+    }
+
+    /// Adds what the model asks of TensorFlow Serving.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if it is there already.
+    pub fn add_saved_model_config(&mut self, config: &SavedModelConfig) -> Result<()> {
+        self.add_extra_asset_bytes(SavedModelConfig::FILE, config.encode())
     }
 
     /// Completes the model and moves it to its place; returns its directory.
@@ -275,6 +346,7 @@ impl SavedModelBuilder {
         if self.meta_graphs.is_empty() {
             return Err(Error::invalid_argument("a model has a meta graph"));
         }
+        self.check_warmup_requests()?;
         self.copy_assets()?;
         let model = SavedModel {
             saved_model_schema_version: SAVED_MODEL_SCHEMA_VERSION,
@@ -300,8 +372,13 @@ impl SavedModelBuilder {
             self.staged
                 .write(SAVED_MODEL_FILENAME_PB, |out| Ok(program.write_to(out)?))?;
         }
-        self.staged.publish()?;
-        Ok(self.target)
+        let Some(naming) = self.naming else {
+            self.staged.publish()?;
+            return Ok(self.target);
+        };
+        let base = &self.target;
+        self.staged
+            .publish_by(|staged| move_to_version(staged, base, naming))
     }
 
     fn check_tags(&self, meta_graph: &MetaGraphBuilder) -> Result<()> {
@@ -321,17 +398,35 @@ impl SavedModelBuilder {
         }
     }
 
+    fn check_warmup_requests(&self) -> Result<()> {
+        let is_served = |meta_graph: &&MetaGraphDef| {
+            let info = meta_graph.meta_info_def.iter();
+            let mut tags = info.flat_map(|info| &info.tags).peekable();
+            tags.peek().is_some() && tags.all(|tag| tag == SERVING)
+        };
+        let served = self.meta_graphs.iter().find(is_served);
+        let (Some(requests), Some(served)) = (&self.warmup_requests, served) else {
+            return Ok(());
+        };
+        let signatures = served.signature_def.iter().map(|entry| {
+            let signature = entry.value.clone().unwrap_or_default();
+            (entry.key().to_owned(), Signature::from_proto(signature))
+        });
+        requests.check(&signatures.collect::<BTreeMap<_, _>>())
+    }
+
     fn copy_assets(&self) -> Result<()> {
         let assets = self.assets.files();
-        let assets = assets.map(|(name, path)| (format!("{ASSETS_DIRECTORY}/{name}"), path));
-        let extra = self.extra.iter();
-        let extra = extra.map(|(name, path)| (format!("{EXTRA_ASSETS_DIRECTORY}/{name}"), &**path));
-        for (name, path) in assets.chain(extra) {
-            let mut source = File::open(path).map_err(in_file(path))?;
-            self.staged.write(name, |out| {
-                io::copy(&mut source, out).map_err(in_file(path))?;
-                Ok(())
-            })?;
+        let assets = assets.map(|(name, path)| {
+            let content = Content::File(path.to_owned());
+            (format!("{ASSETS_DIRECTORY}/{name}"), content)
+        });
+        for (name, content) in assets {
+            self.staged.write(name, |out| content.write_to(out))?;
+        }
+        for (name, content) in self.extra.iter() {
+            let name = format!("{EXTRA_ASSETS_DIRECTORY}/{name}");
+            self.staged.write(name, |out| content.write_to(out))?;
         }
         Ok(())
     }

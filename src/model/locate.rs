@@ -208,7 +208,8 @@ fn unreadable(error: io::Error, directory: &Path) -> Error {
     Error::from(error).in_file(directory)
 }
 
-fn has_model(directory: &Path) -> bool {
+/// Says whether a directory holds one of the files that are a model.
+pub(crate) fn has_model(directory: &Path) -> bool {
     load::MODEL_FILES
         .iter()
         .any(|(file, _)| directory.join(file).is_file())

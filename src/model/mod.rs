@@ -50,6 +50,7 @@ pub use asset::Asset;
 pub use copy::{CopiedModel, CopyProgress, ModelCopy};
 pub use graph::{Function, Graph, Node};
 pub use load::Format;
+pub(crate) use locate::has_model;
 pub use locate::{Located, ModelLocation, ModelVersion, locate, locate_model};
 pub use marked_op::{MarkedOp, OpPlace};
 pub use meta_graph::MetaGraph;

@@ -88,6 +88,13 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
+/// Gives a file or directory a name that nobody has: `AlreadyExists` if somebody does.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before(Operation::Rename { from, to })?;
+    platform::rename_new(from, to)
+}
+
 /// Gives a file another name beside the one it has; no file may have it.
 pub(crate) fn link(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(test)]

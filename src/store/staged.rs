@@ -82,6 +82,18 @@ impl StagedDirectory {
         self.settle_parents()
     }
 
+    /// Moves the directory where `move_it` finds a place for it, which it returns.
+    pub(crate) fn publish_by(
+        mut self,
+        move_it: impl FnOnce(&Path) -> Result<PathBuf>,
+    ) -> Result<PathBuf> {
+        self.settle()?;
+        let place = move_it(&self.path)?;
+        self.moved = true;
+        self.settle_parents()?;
+        Ok(place)
+    }
+
     /// Moves the directory to its place; the one that is there is moved aside before and removed after.
     /// In between it has a name that begins with `replaced-`, and has it still after a crash.
     pub(crate) fn replace(mut self) -> Result<()> {

@@ -162,6 +162,7 @@ const COMMANDS: &[&[&str]] = &[
     &["variables", "PATH", "--json"],
     &["variables", "PATH", "--json", "--stats", "--values"],
     &["variables", "PATH", "--json", "--verify"],
+    &["versions", "PATH", "--json"],
 ];
 
 /// A command line for a fixture, writing below a directory.

@@ -57,6 +57,7 @@ mod salvage;
 #[cfg(feature = "cli")]
 mod scanning;
 mod scratch;
+mod serving;
 mod streaming;
 mod tensor_protos;
 #[cfg_attr(

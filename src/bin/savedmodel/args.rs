@@ -88,6 +88,9 @@ pub(crate) enum Command {
     /// Looks for what a model can do besides computing: files, network, other code
     Scan(Scan),
 
+    /// Lists the versions of a model as TensorFlow Serving sees them, and removes old ones
+    Versions(Versions),
+
     /// Prints the JSON Schema of what --json prints
     #[command(after_help = EXIT_CODES)]
     Schema,
@@ -330,6 +333,25 @@ pub(crate) struct Scan {
     /// Print SARIF 2.1.0, as code scanners write it
     #[arg(long)]
     pub(crate) sarif: bool,
+}
+
+/// Lists the versions of a model as TensorFlow Serving sees them, and removes old ones.
+///
+/// The highest number is served, unless the server is told otherwise, also if it will not load: the
+/// exit code is 1 then, and without any version. What has no number for a name is ignored.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Versions {
+    /// The base directory, with a directory for each version
+    pub(crate) base: PathBuf,
+
+    /// Remove all below the N highest versions that hold a model
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) prune: Option<u16>,
+
+    /// Print JSON, of the schema savedmodel.versions/1
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A part of a sample request.

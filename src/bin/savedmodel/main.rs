@@ -25,6 +25,7 @@
 //! | `merge`, `salvage`, `recover` | bundles, made of others |
 //! | `fingerprint` | the identity of a model |
 //! | `fault` | what is wrong, as documents have it |
+//! | `versions` | versions of a model, for TensorFlow Serving |
 //! | `python` | values as Python shows them |
 //! | `stock` | the persona of TensorFlow's own tool |
 
@@ -57,6 +58,7 @@ mod table;
 mod terminal;
 mod text;
 mod variables;
+mod versions;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufWriter, Write};
@@ -117,6 +119,7 @@ fn main() -> ExitCode {
         Command::Fingerprint(args) => fingerprint::run(&args, &mut out),
         Command::Convert(args) => convert::run(&args, &mut out),
         Command::Scan(args) => scan::run(&args, &mut out),
+        Command::Versions(args) => versions::run(&args, &mut out),
         Command::Schema => out
             .write_all(SCHEMA.as_bytes())
             .map(|()| Outcome::Sound)

@@ -1,5 +1,5 @@
 //! What differs from one operating system to the next: mapping, positioned reads, huge pages,
-//! preallocation, sync and locks of directories.
+//! preallocation, sync and locks of directories, renames to names that nobody has.
 //!
 //! `native` does it as well as the system can, `portable` with the standard library alone. The
 //! compiler setting `--cfg savedmodel_portable` forces the portable one everywhere; the unit tests
@@ -17,7 +17,7 @@ use portable as native;
 use unix as native;
 
 pub(crate) use buffer::{Buffer, reserve};
-pub(crate) use native::{lock_directory, map, preallocate, read_at, sync_directory};
+pub(crate) use native::{lock_directory, map, preallocate, read_at, rename_new, sync_directory};
 
 #[cfg(test)]
 pub(crate) use tests::TestDirectory;
@@ -116,6 +116,27 @@ mod tests {
             portable::sync_directory,
         );
         advice_changes_nothing(portable::advise_huge);
+    }
+
+    #[test]
+    fn a_new_name_is_nobodys() {
+        for rename in [portable::rename_new, rename_new] {
+            let directory = TestDirectory::new("rename-new");
+            let name = |name: &str| directory.path().join(name);
+            for taken in ["mine", "theirs", "empty"] {
+                fs::create_dir(name(taken)).unwrap();
+            }
+            fs::write(name("theirs/f"), "x").unwrap();
+            fs::write(name("file"), "x").unwrap();
+            for taken in ["theirs", "empty", "file"] {
+                let error = rename(&name("mine"), &name(taken)).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{taken}");
+            }
+            rename(&name("mine"), &name("new")).unwrap();
+            assert!(name("new").is_dir() && !name("mine").exists());
+            let error = rename(&name("mine"), &name("newer")).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        }
     }
 
     #[test]

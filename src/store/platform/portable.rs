@@ -33,6 +33,16 @@ pub(crate) fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives a file or directory a name that is free. Between the look and the rename somebody may take
+/// it; then the system decides, which replaces nothing but an empty directory by a directory.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match to.symlink_metadata() {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
+        Err(error) => Err(error),
+    }
+}
+
 /// Locks nothing: a directory is not a file everywhere.
 pub(crate) fn lock_directory(_directory: &Path) -> Option<File> {
     None

@@ -45,6 +45,24 @@ pub(crate) fn read_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<()
     file.read_exact_at(out, offset)
 }
 
+/// Gives a file or directory a name that is free, in one step where the file system can.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            done => return Ok(done?),
+        }
+    }
+    match to.symlink_metadata() {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reserves space for `len` bytes without changing the file's length; does nothing where the
 /// file system cannot.
 pub(crate) fn preallocate(file: &File, len: u64) -> io::Result<()> {
