@@ -24,7 +24,7 @@ use crate::object_graph::{ObjectGraph, ObjectKind};
 /// let report = ScanReport::of(&model, &Policy::default())?;
 /// let worst = &report.findings[0];
 /// assert_eq!((worst.capability.name(), worst.severity), ("file-write", Severity::High));
-/// assert!(worst.place().starts_with("signature serving_default → "));
+/// assert!(worst.place().starts_with("signature hidden → "));
 /// assert!(worst.place().contains(" → body "));
 /// # Ok::<(), savedmodel::Error>(())
 /// ```
