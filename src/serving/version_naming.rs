@@ -123,6 +123,8 @@ mod tests {
                 scope.spawn(move || {
                     let staged = base.join(format!("temp-{i}"));
                     fs::create_dir(&staged).unwrap();
+                    // An empty directory may be replaced by another one.
+                    fs::write(staged.join("f"), b"").unwrap();
                     move_to_version(&staged, base, VersionNaming::Next).unwrap();
                 });
             }
