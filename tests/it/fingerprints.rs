@@ -317,7 +317,9 @@ fn interop_every_model_has_the_fingerprint_tensorflow_computes_now() {
     };
     let mut faults = Vec::new();
     let mut equal = 0;
-    for (name, row) in rows.as_object().unwrap() {
+    // Split ones have a test of their own.
+    let whole = rows.as_object().unwrap().iter();
+    for (name, row) in whole.filter(|(name, _)| !name.starts_with("vectors/chunked")) {
         let computed = Fingerprint::compute(root.join(name));
         match (row["tensorflow"].as_str().unwrap(), computed) {
             ("ok", Ok(computed)) => {
