@@ -98,8 +98,8 @@ pub use tensor::{
     TensorSlice, TensorView,
 };
 
-/// The examples of the README, so that they are compiled and run.
-#[cfg(doctest)]
+/// The examples of the README, so that they are compiled and run; one needs the feature.
+#[cfg(all(doctest, feature = "tf-runtime"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
