@@ -49,6 +49,8 @@ mod overview;
 mod printing;
 mod proto;
 mod random;
+#[cfg(all(unix, feature = "cli"))]
+mod readme;
 mod records;
 mod replacing;
 #[cfg(feature = "safetensors")]
