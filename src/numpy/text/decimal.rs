@@ -54,13 +54,18 @@ impl Decimal {
         let reads_back = |text: &str| precision.parse(text) == Some(value);
         let short = match precision {
             Precision::Half => (0..=HALF_DIGITS)
-                .map(|fraction| format!("{value:.fraction$e}"))
+                .flat_map(|fraction| {
+                    // The half below a power of two is nearer than the one above it.
+                    let nearest = format!("{value:.fraction$e}");
+                    let above = Decimal::parse(&nearest).successor();
+                    [nearest, above]
+                })
                 .find(|text| reads_back(text))
                 .unwrap_or_else(|| format!("{value:e}")),
             Precision::Single => format!("{:e}", value as f32),
             Precision::Double => format!("{value:e}"),
         };
-        let short = Decimal::parse(&short);
+        let short = Decimal::parse(&short).trimmed();
         // The formatter of the standard library goes up where it is halfway.
         let fraction = short.digits.len() - 1;
         let nearest = format!("{value:.fraction$e}");
@@ -82,6 +87,15 @@ impl Decimal {
             digits: digits.replace('.', ""),
             exponent: exponent.parse().unwrap_or(0),
         }
+    }
+
+    /// Returns the text of the next number of as many digits.
+    fn successor(&self) -> String {
+        let digits: u64 = self.digits.parse().unwrap_or(0);
+        let next = (digits + 1).to_string();
+        let carry = (next.len() - self.digits.len()) as i32;
+        let (first, rest) = next.split_at(1);
+        format!("{first}.{rest}e{}", self.exponent + carry)
     }
 
     /// Takes zeros from the end.
