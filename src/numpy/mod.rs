@@ -50,6 +50,7 @@ mod npz_reader;
 mod npz_writer;
 mod object_array;
 mod reader;
+mod text;
 mod writer;
 
 pub use descr::is_void;
@@ -61,4 +62,5 @@ pub use npz_writer::NpzWriter;
 #[cfg(feature = "npz")]
 pub(crate) use npz_writer::check_array_name;
 pub use reader::NpyReader;
+pub use text::ArrayText;
 pub use writer::{StringForm, supports, write_npy};

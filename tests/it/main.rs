@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod answers;
+mod array_text;
 mod building;
 mod casts;
 #[cfg(unix)]
