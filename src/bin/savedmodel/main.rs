@@ -15,6 +15,7 @@
 //! | `decimal` | numbers in as few digits as tell them apart |
 //! | `text` | text that is safe on a terminal |
 //! | `json` | JSON, written as it comes |
+//! | `run` | inputs of models: expressions, examples, and the tensors they become |
 //! | `scan` | what a model can do besides computing |
 //! | `show` | what a model holds, as the stock tool words it |
 //! | `meta_graphs` | which meta graphs are meant |
@@ -49,6 +50,8 @@ mod path;
 mod progress;
 mod python;
 mod recover;
+#[allow(dead_code, reason = "the command that reads them comes next")]
+mod run;
 mod salvage;
 mod scan;
 mod show;

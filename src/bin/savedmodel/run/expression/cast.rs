@@ -1,0 +1,323 @@
+//! Elements of one type to elements of another, as numpy's `astype` makes them.
+
+use savedmodel::DType;
+
+use super::Value;
+use super::elements::{Elements, rounded, widened, wrapped};
+
+/// Why elements cannot become others.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CastError(String);
+
+impl CastError {
+    pub(crate) fn plain(what: impl Into<String>) -> CastError {
+        CastError(what.into())
+    }
+}
+
+impl std::fmt::Display for CastError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Converts elements to a dtype as C does: fractions are cut off, integers wrap, what is too large
+/// for a float becomes infinity, texts are read as numbers.
+///
+/// Floats that no integer of the dtype is near become what x86-64 makes of them: 0 or the smallest.
+pub(crate) fn cast(elements: &Elements, dtype: DType) -> Result<Elements, CastError> {
+    if elements.dtype() == Some(dtype) {
+        return Ok(elements.clone());
+    }
+    match dtype {
+        _ if dtype.is_complex() => {
+            let values = match elements {
+                Elements::Ints(from, values) => values
+                    .iter()
+                    .map(|value| [widened(*from, *value) as f64, 0.0])
+                    .collect(),
+                Elements::Floats(_, values) => values.iter().map(|value| [*value, 0.0]).collect(),
+                Elements::Complexes(_, values) => values.clone(),
+                others => each(others, complex_of)?,
+            };
+            Ok(Elements::Complexes(
+                dtype,
+                match dtype {
+                    DType::COMPLEX64 => values
+                        .into_iter()
+                        .map(|parts| parts.map(|part| f64::from(part as f32)))
+                        .collect(),
+                    _ => values,
+                },
+            ))
+        }
+        _ if dtype.is_floating() => {
+            let values = match elements {
+                Elements::Ints(from, values) => values
+                    .iter()
+                    .map(|value| float_near(dtype, widened(*from, *value)))
+                    .collect(),
+                Elements::Floats(_, values) => values.clone(),
+                Elements::Complexes(_, values) => values.iter().map(|parts| parts[0]).collect(),
+                others => each(others, float_of)?,
+            };
+            Ok(Elements::Floats(dtype, rounded(dtype, values)))
+        }
+        DType::BOOL => {
+            let truths: Vec<bool> = match elements {
+                Elements::Ints(_, values) => values.iter().map(|value| *value != 0).collect(),
+                Elements::Floats(_, values) => values.iter().map(|value| *value != 0.0).collect(),
+                Elements::Complexes(_, values) => {
+                    values.iter().map(|parts| *parts != [0.0; 2]).collect()
+                }
+                others => (0..others.len())
+                    .map(|index| others.value(index).truth())
+                    .collect(),
+            };
+            Ok(Elements::Ints(
+                dtype,
+                truths.into_iter().map(i64::from).collect(),
+            ))
+        }
+        _ => {
+            let values = match elements {
+                Elements::Ints(from, values) => values
+                    .iter()
+                    .map(|value| wrapped(dtype, widened(*from, *value)))
+                    .collect(),
+                Elements::Floats(_, values) => values
+                    .iter()
+                    .map(|value| truncated(dtype, *value))
+                    .collect(),
+                Elements::Complexes(_, values) => values
+                    .iter()
+                    .map(|parts| truncated(dtype, parts[0]))
+                    .collect(),
+                others => each(others, |value| integer_of(value, dtype))?,
+            };
+            Ok(Elements::Ints(dtype, values))
+        }
+    }
+}
+
+/// Returns the first element that would silently become something else than a number near it, with
+/// its index: that wraps, is cut off or has no bounds any more.
+pub(crate) fn first_loss(elements: &Elements, dtype: DType) -> Option<(usize, String)> {
+    let to_integer = dtype.is_integer() || dtype.is_quantized();
+    let is_lost = |index: usize, lost: bool| lost.then(|| (index, elements.value(index).repr()));
+    match elements {
+        Elements::Ints(from, values) if to_integer => {
+            let lost = |value: i64| {
+                let value = widened(*from, value);
+                widened(dtype, wrapped(dtype, value)) != value
+            };
+            let index = values.iter().position(|value| lost(*value))?;
+            is_lost(index, true)
+        }
+        Elements::Ints(from, values) if dtype.is_floating() => {
+            let index = values.iter().position(|value| {
+                let value = widened(*from, *value) as f64;
+                is_beyond(dtype, value)
+            })?;
+            is_lost(index, true)
+        }
+        Elements::Floats(_, values) if to_integer => {
+            let index = values
+                .iter()
+                .position(|value| widened(dtype, truncated(dtype, *value)) as f64 != *value)?;
+            is_lost(index, true)
+        }
+        Elements::Floats(_, values) if dtype.is_floating() => {
+            let index = values.iter().position(|value| is_beyond(dtype, *value))?;
+            is_lost(index, true)
+        }
+        Elements::Floats(_, values) if dtype == DType::COMPLEX64 => {
+            let index = values
+                .iter()
+                .position(|value| is_beyond(DType::FLOAT, *value))?;
+            is_lost(index, true)
+        }
+        Elements::Complexes(_, values) if dtype.is_complex() => {
+            let beyond = |part: &f64| is_beyond(DType::FLOAT, *part);
+            let index = values
+                .iter()
+                .position(|parts| dtype == DType::COMPLEX64 && parts.iter().any(beyond))?;
+            is_lost(index, true)
+        }
+        Elements::Complexes(_, values) if dtype != DType::BOOL => {
+            let reals = Elements::Floats(DType::DOUBLE, values.iter().map(|v| v[0]).collect());
+            match values.iter().position(|parts| parts[1] != 0.0) {
+                Some(index) => is_lost(index, true),
+                None => first_loss(&reals, dtype).and_then(|(index, _)| is_lost(index, true)),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Says whether a finite value has none near it in a floating-point dtype.
+fn is_beyond(dtype: DType, value: f64) -> bool {
+    value.is_finite()
+        && match dtype {
+            DType::DOUBLE => false,
+            DType::FLOAT => (value as f32).is_infinite(),
+            _ => rounded(dtype, vec![value])
+                .iter()
+                .any(|rounded| !rounded.is_finite()),
+        }
+}
+
+fn each<T>(
+    elements: &Elements,
+    convert: impl Fn(&Value) -> Result<T, CastError>,
+) -> Result<Vec<T>, CastError> {
+    (0..elements.len())
+        .map(|index| convert(&elements.value(index)))
+        .collect()
+}
+
+/// Returns the float that an integer becomes, which for FLOAT is not rounded twice.
+fn float_near(dtype: DType, value: i128) -> f64 {
+    match dtype {
+        DType::FLOAT => f64::from(value as f32),
+        _ => value as f64,
+    }
+}
+
+/// Cuts off a fraction, and the bits that an integer of the dtype has not.
+fn truncated(dtype: DType, value: f64) -> i64 {
+    /// 2^63
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    let long = |value: f64| match (-END..END).contains(&value) {
+        true => value as i64,
+        false => i64::MIN,
+    };
+    match dtype {
+        DType::INT64 => long(value),
+        DType::UINT64 if value >= END => long(value - END) ^ i64::MIN,
+        DType::UINT64 => long(value),
+        DType::UINT32 => wrapped(dtype, long(value).into()),
+        _ => {
+            // Through 32 bits, as compilers do.
+            let int = match long(value) {
+                value if i32::try_from(value).is_ok() => value,
+                _ => i32::MIN.into(),
+            };
+            wrapped(dtype, int.into())
+        }
+    }
+}
+
+/// Returns a number of Python as a float, `None` being NaN and texts being read.
+pub(crate) fn float_of(value: &Value) -> Result<f64, CastError> {
+    match value {
+        Value::None => Ok(f64::NAN),
+        Value::Complex(_) => Err(CastError(
+            "float() argument must be a string or a real number, not 'complex'".to_owned(),
+        )),
+        Value::Str(text) => parsed_float(text, value),
+        Value::Bytes(bytes) => parsed_float(&String::from_utf8_lossy(bytes), value),
+        Value::List(_) | Value::Tuple(_) => Err(CastError(
+            "setting an array element with a sequence.".to_owned(),
+        )),
+        other => complex_of(other).map(|parts| parts[0]),
+    }
+}
+
+pub(crate) fn complex_of(value: &Value) -> Result<[f64; 2], CastError> {
+    Ok([
+        match value {
+            Value::None => f64::NAN,
+            Value::Bool(value) => f64::from(u8::from(*value)),
+            Value::Int(value) => *value as f64,
+            Value::Float(value) => *value,
+            Value::Complex(parts) => return Ok(*parts),
+            Value::Str(text) => parsed_float(text, value)?,
+            Value::Bytes(bytes) => parsed_float(&String::from_utf8_lossy(bytes), value)?,
+            Value::Array(array) if array.elements().len() == 1 => {
+                return complex_of(&array.elements().value(0));
+            }
+            other => {
+                return Err(CastError(format!(
+                    "float() argument must be a string or a real number, not '{}'",
+                    other.type_name()
+                )));
+            }
+        },
+        0.0,
+    ])
+}
+
+fn parsed_float(text: &str, value: &Value) -> Result<f64, CastError> {
+    without_separators(text.trim())
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| {
+            CastError(format!(
+                "could not convert string to float: {}",
+                value.repr()
+            ))
+        })
+}
+
+/// Returns digits without `_`, each of which must be between two.
+fn without_separators(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: Option<usize>| {
+        at.and_then(|at| bytes.get(at))
+            .is_some_and(u8::is_ascii_digit)
+    };
+    let all_between = bytes
+        .iter()
+        .enumerate()
+        .all(|(at, byte)| *byte != b'_' || (is_digit(at.checked_sub(1)) && is_digit(Some(at + 1))));
+    all_between.then(|| text.replace('_', ""))
+}
+
+/// Returns a value of Python as an integer that must fit the dtype.
+fn integer_of(value: &Value, dtype: DType) -> Result<i64, CastError> {
+    let integer = python_int(value)?;
+    match wrapped(dtype, integer) {
+        kept if widened(dtype, kept) == integer => Ok(kept),
+        _ if i64::try_from(integer).is_err() => Err(CastError(
+            "Python int too large to convert to C long".to_owned(),
+        )),
+        _ => Err(CastError(format!(
+            "Python integer {integer} out of bounds for {dtype}"
+        ))),
+    }
+}
+
+/// Returns what `int(value)` is.
+pub(crate) fn python_int(value: &Value) -> Result<i128, CastError> {
+    let parsed = |text: &str| {
+        let digits = without_separators(text.trim()).filter(|digits| digits.is_ascii());
+        digits
+            .and_then(|digits| digits.parse().ok())
+            .ok_or_else(|| {
+                CastError(format!(
+                    "invalid literal for int() with base 10: {}",
+                    value.repr()
+                ))
+            })
+    };
+    match value {
+        Value::Bool(value) => Ok((*value).into()),
+        Value::Int(value) => Ok(*value),
+        Value::Float(value) if value.is_nan() => {
+            Err(CastError("cannot convert float NaN to integer".to_owned()))
+        }
+        Value::Float(value) if value.abs() < 1.7e38 => Ok(*value as i128),
+        Value::Float(_) => Err(CastError(
+            "cannot convert float infinity to integer".to_owned(),
+        )),
+        Value::Str(text) => parsed(text),
+        Value::Bytes(bytes) => parsed(&String::from_utf8_lossy(bytes)),
+        Value::Array(array) if array.elements().len() == 1 => {
+            python_int(&array.elements().value(0))
+        }
+        other => Err(CastError(format!(
+            "int() argument must be a string, a bytes-like object or a real number, not '{}'",
+            other.type_name()
+        ))),
+    }
+}

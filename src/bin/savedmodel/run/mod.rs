@@ -1,0 +1,5 @@
+//! Inputs of `savedmodel run`.
+
+pub(crate) mod examples;
+pub(crate) mod expression;
+pub(crate) mod feed;
