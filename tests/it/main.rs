@@ -52,6 +52,8 @@ mod proto;
 mod random;
 mod records;
 mod replacing;
+#[cfg(feature = "cli")]
+mod running;
 #[cfg(feature = "safetensors")]
 mod safetensors;
 mod salvage;

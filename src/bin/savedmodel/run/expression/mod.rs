@@ -90,11 +90,11 @@ pub(crate) fn parse_inputs(
     let segments = match grammar {
         Grammar::Stock => segments::stock(text),
         Grammar::Ours => segments::ours(text),
-    }
-    .map_err(|message| Failure::Usage(message.into()))?;
+    };
     let mut context = Context::new(seed);
     let mut inputs: Vec<(String, Value)> = Vec::new();
-    for (key, expression) in segments {
+    for segment in segments {
+        let (key, expression) = segment.map_err(|message| Failure::Usage(message.into()))?;
         let value = match grammar {
             Grammar::Stock => literal::parse(expression),
             Grammar::Ours => parser::evaluate(expression, &mut context),
