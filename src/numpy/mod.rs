@@ -40,6 +40,7 @@
 //! ```
 
 mod descr;
+mod elements;
 mod header;
 mod layout;
 mod literal;
@@ -49,6 +50,7 @@ mod npz_reader;
 #[cfg(feature = "npz")]
 mod npz_writer;
 mod object_array;
+mod pickle;
 mod reader;
 mod text;
 mod writer;
@@ -61,6 +63,7 @@ pub use npz_reader::{ArrayInfo, NpzReader};
 pub use npz_writer::NpzWriter;
 #[cfg(feature = "npz")]
 pub(crate) use npz_writer::check_array_name;
+pub use pickle::PickledValue;
 pub use reader::NpyReader;
 pub use text::ArrayText;
 pub use writer::{StringForm, supports, write_npy};

@@ -47,6 +47,7 @@ mod object_models;
 mod object_trees;
 mod op_facts;
 mod overview;
+mod pickles;
 mod printing;
 mod proto;
 mod random;
