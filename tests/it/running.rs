@@ -476,3 +476,69 @@ fn outputs_are_files_that_numpy_reads_interop() {
     let below = below.filter(|entry| entry.as_ref().unwrap().path().is_dir());
     assert!(below.count() > 0, "{out}");
 }
+
+#[test]
+fn files_of_all_kinds_are_inputs() {
+    let scratch = Scratch::new("pickles");
+    let evil = scratch.path().join("evil.pkl");
+    fs::write(&evil, b"cos\nsystem\n(S'true'\ntR.").unwrap();
+    let (given, name) = (format!("x={}", evil.display()), evil.to_str().unwrap());
+    for (args, expected) in [
+        (
+            &[HALF, "x=cli-goldens/inputs/array.pkl"][..],
+            "Input x: float32 [2, 1]\n",
+        ),
+        (
+            &[HALF, "x=cli-goldens/inputs/dict.pkl[k]"],
+            "Input x: float32 [",
+        ),
+        (
+            &[HALF, "x=cli-goldens/inputs/one.npz"],
+            "Input x: float32 [",
+        ),
+        (
+            &[HALF, "x=cli-goldens/inputs/big_endian.npy"],
+            "Input x: float32 [",
+        ),
+        (
+            &[
+                IDENTITY,
+                "x=cli-goldens/goldens/_outdir/string.y.npy",
+                "string",
+            ],
+            "Input x: string [2]\n[b'ab' b'c']\n",
+        ),
+        (
+            &[
+                IDENTITY,
+                "x=cli-goldens/goldens/_outdir/bfloat16.y.npy",
+                "bfloat16",
+            ],
+            "Input x: bfloat16 [1]\n[1]\n",
+        ),
+        (
+            &[HALF, "x=cli-goldens/inputs/dict.pkl[none]"],
+            "variable with name \"none\"",
+        ),
+        (&[HALF, &given], name),
+        (
+            &[
+                IDENTITY,
+                "x=cli-goldens/goldens/_outdir/bfloat16.y.npy",
+                "float32",
+            ],
+            "x",
+        ),
+    ] {
+        let mut words = vec![args[0], "--dry-run", "--inputs", args[1]];
+        words.extend(&args[2..]);
+        let (code, out, err) = run(&words);
+        assert_eq!(
+            code == 0,
+            expected.starts_with("Input x"),
+            "{args:?}: {err}"
+        );
+        let text = if code == 0 { out } else { err };
+        assert!(text.contains(expected), "{args:?}: {text}");
+    }
+}

@@ -1,13 +1,18 @@
 //! Arrays in files, for `--inputs`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use savedmodel::numpy::{NpyReader, NpzReader};
+use savedmodel::numpy::{NpyReader, NpzReader, PickledValue};
+use savedmodel::store::Blob;
 
+use super::expression::{Array, Value};
 use super::given::Given;
 use crate::failure::Failure;
+
+/// So many bytes are unpacked of an array of Python objects.
+const MAX_OBJECTS: u64 = 1 << 30;
 
 /// Reads the files of `KEY=FILE` or `KEY=FILE[NAME]`, semicolons between them, in the order in which
 /// keys are first named; of equal keys the last counts.
@@ -68,27 +73,28 @@ impl<'a> Place<'a> {
     /// Reads the value; what the file is, its first bytes say.
     fn read(&self, warn: &mut impl FnMut(String)) -> Result<Given, Failure> {
         let path = Path::new(self.file);
-        let first = first_bytes(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Failure::Missing(format!("{}; No such file or directory", self.file).into())
-            }
-            _ => Failure::Missing(format!("{}; {error}", self.file).into()),
-        })?;
+        let first = first_bytes(path).map_err(|error| self.unreadable(&error))?;
         match first {
             [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
                 if let Some(name) = self.name {
-                    warn(format!(
-                        "Input file {} contains a single ndarray. Name key \"{name}\" ignored.",
-                        self.file
-                    ));
+                    warn(self.name_ignored(name));
                 }
-                array(NpyReader::open(path)?)
+                array(NpyReader::open(path)?, || {
+                    fs::read(path).map_err(|error| self.unreadable(&error))
+                })
             }
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => {
                 let archive = NpzReader::open(path)?;
-                array(archive.array(self.member(&archive)?)?)
+                let name = self.member(&archive)?;
+                array(archive.array(name)?, || {
+                    let mut file = Vec::new();
+                    let stream = archive.stream(name)?;
+                    let read = stream.take(MAX_OBJECTS).read_to_end(&mut file);
+                    read.map_err(|error| self.unreadable(&error))?;
+                    Ok(file)
+                })
             }
-            _ => self.unpickle(path),
+            _ => self.unpickle(path, warn),
         }
     }
 
@@ -114,6 +120,13 @@ impl<'a> Place<'a> {
         found.ok_or_else(|| self.no_variable(name))
     }
 
+    fn unreadable(&self, error: &io::Error) -> Failure {
+        Failure::Missing(match error.kind() {
+            io::ErrorKind::NotFound => format!("{}; No such file or directory", self.file).into(),
+            _ => format!("{}; {error}", self.file).into(),
+        })
+    }
+
     fn no_variable(&self, name: &str) -> Failure {
         Failure::Usage(
             format!(
@@ -124,18 +137,83 @@ impl<'a> Place<'a> {
         )
     }
 
-    fn unpickle(&self, _path: &Path) -> Result<Given, Failure> {
-        Err(Failure::Missing(
-            format!("{}; no array of numpy", self.file).into(),
-        ))
+    /// Reads what Python pickled: a value, or one under a name of a dict.
+    fn unpickle(&self, path: &Path, warn: &mut impl FnMut(String)) -> Result<Given, Failure> {
+        let value = PickledValue::open(path)?;
+        match (self.name, &value) {
+            (None, _) => unpickled(value),
+            (Some(name), PickledValue::Array(_)) => {
+                warn(self.name_ignored(name));
+                unpickled(value)
+            }
+            (Some(name), _) => match value.get(name) {
+                Some(value) => unpickled(value.clone()),
+                None => Err(self.no_variable(name)),
+            },
+        }
+    }
+
+    fn name_ignored(&self, name: &str) -> String {
+        format!(
+            "Input file {} contains a single ndarray. Name key \"{name}\" ignored.",
+            self.file
+        )
     }
 }
 
-fn array(array: NpyReader) -> Result<Given, Failure> {
-    match array.dtype() {
-        None if array.descr().contains('V') => Ok(Given::Void(array)),
+/// Returns what an array has; of one of Python objects, which `read` reads whole, what was pickled.
+fn array(
+    array: NpyReader,
+    read: impl FnOnce() -> Result<Vec<u8>, Failure>,
+) -> Result<Given, Failure> {
+    match array.descr() {
+        "|O" => unpickled(PickledValue::read(&Blob::from_bytes(pickle_of(read()?)))?),
+        descr if array.dtype().is_none() && descr.contains('V') => Ok(Given::Void(array)),
         _ => Ok(Given::Tensor(array.tensor()?)),
     }
+}
+
+/// Cuts off the header of an array of objects, which was read without fault before.
+fn pickle_of(mut file: Vec<u8>) -> Vec<u8> {
+    let length = match *file {
+        [_, _, _, _, _, _, 1, _, a, b, ..] => 10 + usize::from(u16::from_le_bytes([a, b])),
+        [_, _, _, _, _, _, _, _, a, b, c, d, ..] => {
+            12usize.saturating_add(u32::from_le_bytes([a, b, c, d]) as usize)
+        }
+        _ => 0,
+    };
+    file.split_off(length.min(file.len()))
+}
+
+fn unpickled(value: PickledValue) -> Result<Given, Failure> {
+    match value {
+        PickledValue::Array(tensor) => Ok(Given::Tensor(tensor)),
+        value => Ok(Given::Value(value_of(value)?)),
+    }
+}
+
+fn value_of(value: PickledValue) -> Result<Value, Failure> {
+    let all = |values: Vec<PickledValue>| {
+        let values = values.into_iter().map(value_of);
+        values.collect::<Result<Vec<Value>, Failure>>()
+    };
+    Ok(match value {
+        PickledValue::None => Value::None,
+        PickledValue::Bool(value) => Value::Bool(value),
+        PickledValue::Int(value) => Value::Int(value),
+        PickledValue::Float(value) => Value::Float(value),
+        PickledValue::Str(text) => Value::Str(text),
+        PickledValue::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+        PickledValue::List(values) => Value::List(all(values)?),
+        PickledValue::Tuple(values) => Value::Tuple(all(values)?),
+        PickledValue::Dict(entries) => {
+            let entries = entries.into_iter();
+            let entries = entries.map(|(key, value)| Ok((value_of(key)?, value_of(value)?)));
+            Value::Dict(entries.collect::<Result<_, Failure>>()?)
+        }
+        PickledValue::Array(tensor) => Value::Array(Array::of_tensor(&tensor)?),
+        _ => return Err(Failure::Usage("a pickled value of no known kind".into())),
+    })
 }
 
 /// Reads as many bytes as tell what a file is.
