@@ -103,7 +103,7 @@ def value(depth=0):
     if kind < 2:
         return array()
     if kind == 2:
-        return array().dtype.type(1) if random.randint(2) else np.float32(random.standard_normal())
+        return np.dtype(NUMBERS[random.randint(len(NUMBERS))]).type(1) if random.randint(2) else np.str_(text() + ".")
     if kind == 3:
         return int(random.randint(-1000, 1000)) << int(random.randint(0, 100))
     if kind == 4:

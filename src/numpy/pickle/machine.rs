@@ -400,7 +400,7 @@ fn underflow() -> Error {
 }
 
 fn pairs(items: Vec<Object>) -> Result<Vec<(Object, Object)>> {
-    if items.len() % 2 != 0 {
+    if !items.len().is_multiple_of(2) {
         return Err(Error::malformed("a dict has a key without a value"));
     }
     let mut items = items.into_iter();

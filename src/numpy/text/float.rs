@@ -157,7 +157,11 @@ impl FloatFormat {
         // A `String` takes whatever is written to it.
         let _ = match self.notation {
             _ if !value.is_finite() => {
-                let plus = if self.plus && !(value < 0.0) { "+" } else { "" };
+                let plus = if self.plus && value != f64::NEG_INFINITY {
+                    "+"
+                } else {
+                    ""
+                };
                 let width = left + 1 + self.behind();
                 write!(out, "{:>width$}", format!("{plus}{}", special(value)))
             }

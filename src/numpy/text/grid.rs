@@ -47,7 +47,7 @@ impl Grid {
         if axis == self.dims.len() {
             return each(start);
         }
-        for step in self.steps(axis).into_iter().flatten() {
+        for step in self.steps(axis).flatten() {
             self.walk(axis + 1, start + step * self.strides[axis], each);
         }
     }
