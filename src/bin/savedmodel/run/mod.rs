@@ -3,3 +3,6 @@
 pub(crate) mod examples;
 pub(crate) mod expression;
 pub(crate) mod feed;
+
+#[cfg(test)]
+mod vectors;

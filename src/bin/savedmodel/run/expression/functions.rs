@@ -537,11 +537,12 @@ fn arange(arguments: Arguments, context: &mut Context) -> Result<Value, String> 
                 true => python_int(&Value::Float(
                     float_of(&start).map_err(text)? + float_of(&step).map_err(text)?,
                 )),
-                false => python_int(&step).map(|step| first + step),
+                false => python_int(&step).map(|step| first.wrapping_add(step)),
             }
             .map_err(text)?;
-            let values =
-                (0..total as i128).map(|index| wrapped(dtype, first + index * (second - first)));
+            let delta = second.wrapping_sub(first);
+            let values = (0..total as i128)
+                .map(|index| wrapped(dtype, first.wrapping_add(index.wrapping_mul(delta))));
             Elements::Ints(dtype, values.collect())
         }
     };

@@ -101,17 +101,17 @@ impl<'a> Lexer<'a> {
         if !self.open.is_empty() || self.grammar == Grammar::Ours {
             return Ok(());
         }
-        if !self.tokens.is_empty() {
-            self.tokens.push((self.at - 1, Token::Newline));
-            return Ok(());
-        }
         let behind = self.rest();
         let word = behind.trim_start_matches([' ', '\t']);
-        match word.chars().next() {
-            Some(c) if word.len() < behind.len() && !"\n\r#\x0c".contains(c) => {
-                Err(fault(self.at, "an indented line"))
-            }
-            _ => Ok(()),
+        let is_indented = word.len() < behind.len();
+        // Blanks before the end are an indented line too, but a comment or an empty line is none.
+        let is_blank = word.starts_with(['\n', '\r', '#', '\x0c']);
+        if !self.tokens.is_empty() {
+            self.tokens.push((self.at - 1, Token::Newline));
+        }
+        match is_indented && !is_blank {
+            true => Err(fault(self.at, "an indented line")),
+            false => Ok(()),
         }
     }
 
