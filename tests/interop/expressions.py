@@ -260,6 +260,29 @@ np.ones((3,1))
 np.ones((2,3),dtype=np.uint8)*127.5/255
 [np.ones(2).tolist(), [3,4]]
 {'a': np.zeros(2).tolist()}
+np.arange(6)[2]
+np.arange(6)[-1]
+np.arange(6)[1:4]
+np.arange(6)[::-1]
+np.arange(6)[-2:]
+np.arange(6)[:-2:2]
+np.arange(6)[5:0:-2]
+np.arange(6)[10:]
+np.arange(6)[-10:3]
+np.arange(6)[None]
+np.arange(6)[:,None]
+np.arange(24).reshape(2,3,4)[1]
+np.arange(24).reshape(2,3,4)[...,0]
+np.arange(24).reshape(2,3,4)[:,1:,::2]
+np.arange(24).reshape(2,3,4)[1,-1,2]
+np.arange(24).reshape(2,3,4)[np.newaxis,...,::-1]
+np.arange(24).reshape(2,3,4)[:,:,np.newaxis,1]
+np.zeros((2,3,0))[:,1]
+np.arange(6)[6]
+np.arange(6)[::0]
+np.arange(6)[1,2]
+np.arange(6)[...,...]
+np.arange(6)[1.5]
 np.array([])
 np.array([[],[]])
 np.array([[1,2],[3]])

@@ -20,7 +20,15 @@ pub(super) fn ours(text: &str) -> Vec<Result<(&str, &str), String>> {
         .into_iter()
         .filter(|segment| !segment.trim().is_empty())
         .map(|segment| {
-            let (key, expression) = segment.split_once('=').ok_or_else(|| incorrect(segment))?;
+            let (key, expression) = segment
+                .split_once('=')
+                .filter(|(key, _)| !key.trim().is_empty())
+                .ok_or_else(|| {
+                    format!(
+                        "`{}` names no input; write KEY=EXPRESSION, and `;` between several",
+                        segment.trim()
+                    )
+                })?;
             Ok((key.trim(), expression))
         })
         .collect()
@@ -89,6 +97,6 @@ mod tests {
             let found: Result<Vec<_>, _> = ours(text).into_iter().collect();
             assert_eq!(found.unwrap(), expected, "{text}");
         }
-        assert!(ours("a=1;b")[1].is_err());
+        assert!(ours("a=1;b")[1].is_err() && ours("=1")[0].is_err());
     }
 }
