@@ -26,7 +26,7 @@ pub(super) fn call(
             .map(|term| required(Some(term), "size").and_then(|size| integer(&size)))
             .map(|dim| dim.map(Value::Int))
             .collect::<Result<Vec<Value>, String>>()?;
-        let dims = (!dims.is_empty()).then(|| Value::Tuple(dims));
+        let dims = (!dims.is_empty()).then_some(Value::Tuple(dims));
         return drawn(dims, context, |random| match name {
             "rand" => random.unit(),
             _ => random.normal(),
