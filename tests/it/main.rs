@@ -24,6 +24,7 @@ mod documents;
 mod example_models;
 mod examples;
 mod exchange;
+mod expressions;
 mod fingerprints;
 mod fixtures;
 mod forge;

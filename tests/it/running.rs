@@ -78,7 +78,7 @@ fn what_is_wrong_with_inputs_is_one_line_without_tensorflow() {
             2,
             "has no input `a`: it has none",
         ),
-        (&[HALF, "--input-exprs", "x"], 2, "format is incorrect"),
+        (&[HALF, "--input-exprs", "x"], 2, "`x` names no input"),
         (&[HALF, "--input-exprs", "x=[["], 2, "[["),
         (&[HALF, "--input-exprs", "x=nothing"], 2, "nothing"),
         (
@@ -486,7 +486,7 @@ fn files_of_all_kinds_are_inputs() {
     for (args, expected) in [
         (
             &[HALF, "x=cli-goldens/inputs/array.pkl"][..],
-            "Input x: float32 [2, 1]\n",
+            "Input x: float32 [1, 1]\n[[6.]]\n",
         ),
         (
             &[HALF, "x=cli-goldens/inputs/dict.pkl[k]"],

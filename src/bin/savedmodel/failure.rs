@@ -14,6 +14,7 @@ pub(crate) enum Outcome {
 }
 
 /// What keeps a command from its end.
+#[derive(Debug)]
 pub(crate) enum Failure {
     /// The model, or what was asked of it.
     Model(Error),

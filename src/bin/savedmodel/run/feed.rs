@@ -1,10 +1,12 @@
 //! From values and arrays to the tensor that an input takes, as `Session.run` feeds it
 //! (`tensorflow/python/client/session.py`, `tensorflow/python/util/numpy_compat.py`).
 
+use savedmodel::numpy::is_void;
 use savedmodel::{DType, PartialShape, Tensor};
 
 use super::expression::{
-    Array, CastError, Elements, Grammar, Value, array_of, cast, first_loss, objects_of, tuple,
+    Array, CastError, Elements, Grammar, Loss, Value, array_of, cast, first_loss, leaves_of,
+    objects_of, tuple,
 };
 use crate::failure::Failure;
 
@@ -32,13 +34,16 @@ pub(crate) fn feed(
     target: &Target<'_>,
     grammar: Grammar,
 ) -> Result<Tensor, Failure> {
-    let refused = |error: CastError| refused(target, grammar, error.to_string());
+    let refused = |error: CastError| refused(target, grammar, worded(&error, grammar));
     if grammar == Grammar::Stock {
         check_single(value, target)?;
     }
     let array = match target.dtype {
         DType::STRING => objects_of(value),
-        // Bools and the types of `ml_dtypes` are no numbers to numpy: texts are true if there are any.
+        // Not numbers to numpy: every value of Python becomes one by itself.
+        dtype if grammar == Grammar::Stock && (dtype == DType::BOOL || is_void(dtype)) => {
+            leaves_of(value).map_err(refused)?
+        }
         _ => array_of(value).map_err(refused)?,
     };
     feed_array(array, target, grammar)
@@ -67,6 +72,9 @@ fn feed_array(array: Array, target: &Target<'_>, grammar: Grammar) -> Result<Ten
         check_shape(array.shape(), target, grammar)?;
         let tensor = match elements.dtype() {
             None => elements.clone().into_tensor(array.shape()),
+            Some(_) if elements.len() == 0 => {
+                Elements::Strings(Vec::new()).into_tensor(array.shape())
+            }
             Some(_) => {
                 let kind = elements.value(0).type_name();
                 Err(Failure::Usage(
@@ -90,9 +98,16 @@ fn feed_array(array: Array, target: &Target<'_>, grammar: Grammar) -> Result<Ten
         check_losses(&array, target)?;
     }
     let elements = cast(elements, target.dtype)
-        .map_err(|error| refused(target, grammar, error.to_string()))?;
+        .map_err(|error| refused(target, grammar, worded(&error, grammar)))?;
     check_shape(array.shape(), target, grammar)?;
     elements.into_tensor(array.shape())
+}
+
+fn worded(error: &CastError, grammar: Grammar) -> String {
+    match grammar {
+        Grammar::Stock => error.to_string(),
+        Grammar::Ours => error.text(),
+    }
 }
 
 /// Says what is wrong, in the stock persona without more words than TensorFlow has.
@@ -103,27 +118,21 @@ fn refused(target: &Target<'_>, grammar: Grammar, what: String) -> Failure {
     })
 }
 
-/// Refuses a single integer that the target has not.
+/// Refuses a single integer that an integer target has not. Floats are compared as numpy does, after
+/// rounding, and so are never refused.
 fn check_single(value: &Value, target: &Target<'_>) -> Result<(), Failure> {
     let integer = match value {
         Value::Int(value) => *value,
         Value::Bool(value) => (*value).into(),
         _ => return Ok(()),
     };
-    let is_same = match target.dtype {
-        DType::STRING => false,
-        dtype => {
-            let array = array_of(value).ok();
-            let cast = array.and_then(|array| cast(array.elements(), dtype).ok());
-            match cast.map(|elements| elements.value(0)) {
-                Some(Value::Bool(cast)) => i128::from(cast) == integer,
-                Some(Value::Int(cast)) => cast == integer,
-                Some(Value::Float(cast) | Value::Complex([cast, _])) => {
-                    cast == integer as f64 && (cast.abs() >= 1.7e38 || cast as i128 == integer)
-                }
-                _ => true,
-            }
-        }
+    let array = array_of(value).ok();
+    let kept = array.and_then(|array| cast(array.elements(), target.dtype).ok());
+    let is_same = match kept.map(|elements| elements.value(0)) {
+        _ if target.dtype == DType::STRING => false,
+        Some(Value::Bool(kept)) => i128::from(kept) == integer,
+        Some(Value::Int(kept)) => kept == integer,
+        _ => true,
     };
     if is_same {
         return Ok(());
@@ -145,7 +154,7 @@ fn numpy_class(dtype: DType) -> String {
     match dtype {
         DType::STRING => "<class 'object'>".to_owned(),
         DType::BOOL => "<class 'numpy.bool'>".to_owned(),
-        _ if savedmodel::numpy::is_void(dtype) => format!("<class 'ml_dtypes.{dtype}'>"),
+        _ if is_void(dtype) => format!("<class 'ml_dtypes.{dtype}'>"),
         _ => format!("<class 'numpy.{dtype}'>"),
     }
 }
@@ -160,28 +169,29 @@ fn check_losses(array: &Array, target: &Target<'_>) -> Result<(), Failure> {
         return Err(refused(
             target,
             Grammar::Ours,
-            "a string would be true whatever it says; write True or False".to_owned(),
+            "a string is true whatever it says; write True or False".to_owned(),
         ));
     }
-    let Some((index, value)) = first_loss(elements, dtype) else {
+    let Some((index, loss)) = first_loss(elements, dtype) else {
         return Ok(());
     };
+    let value = elements.value(index).repr();
     let place = match array.shape().is_empty() {
         true => String::new(),
-        false => format!("{value} at {}: ", position(index, array.shape())),
+        false => format!(" at {}", position(index, array.shape())),
     };
-    let what = match elements {
-        Elements::Ints(..) => "does not fit",
-        Elements::Complexes(..) => "has an imaginary part or does not fit",
-        Elements::Floats(..) if dtype.is_floating() || dtype.is_complex() => {
-            "is beyond what the type holds"
+    let what = match loss {
+        Loss::Wraps => format!("does not fit; .astype(\"{dtype}\") on an array wraps it"),
+        Loss::Truncates => {
+            format!("is no integer of this type; .astype(\"{dtype}\") on an array cuts it off")
         }
-        _ => "is no integer that fits",
+        Loss::Overflows => "is beyond the largest of this type".to_owned(),
+        Loss::BecomesReal => "is no real number".to_owned(),
     };
     Err(refused(
         target,
         Grammar::Ours,
-        format!("{place}{value} {what}; to cut or wrap it, write .astype(\"{dtype}\") on an array"),
+        format!("{value}{place} {what}"),
     ))
 }
 
@@ -233,5 +243,79 @@ fn advice(shape: &[u64], target: &Target<'_>) -> &'static str {
         Some(rank) if rank == shape.len() + 1 => " (one more pair of brackets makes it a batch)",
         Some(rank) if rank < shape.len() => " (there are more brackets than dimensions)",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fed(tensor: &Tensor, dtype: DType, grammar: Grammar) -> Result<Tensor, String> {
+        let target = Target {
+            name: "x:0",
+            dtype,
+            shape: &PartialShape::try_from([-1]).unwrap(),
+        };
+        feed_tensor(tensor, &target, grammar).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn arrays_of_files_are_cast() {
+        let doubles = Tensor::from_slice([2], &[0.1f64, -3.7]).unwrap();
+        let floats = fed(&doubles, DType::FLOAT, Grammar::Ours).unwrap();
+        assert_eq!(*floats.values::<f32>().unwrap(), [0.1, -3.7]);
+        let integers = fed(&doubles, DType::INT32, Grammar::Stock).unwrap();
+        assert_eq!(*integers.values::<i32>().unwrap(), [0, -3]);
+        assert_eq!(
+            fed(&doubles, DType::INT32, Grammar::Ours).unwrap_err(),
+            "x:0 (int32): 0.1 at [0] is no integer of this type; .astype(\"int32\") on an array cuts it off"
+        );
+        let texts = Tensor::from_strings([2], ["1.5", " 2"]).unwrap();
+        let floats = fed(&texts, DType::FLOAT, Grammar::Stock).unwrap();
+        assert_eq!(*floats.values::<f32>().unwrap(), [1.5, 2.0]);
+        let same = fed(&texts, DType::STRING, Grammar::Ours).unwrap();
+        assert_eq!(
+            same.strings().unwrap().bytes().as_ptr(),
+            texts.strings().unwrap().bytes().as_ptr()
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let matrix = Tensor::from_slice([1, 2], &[1f32, 2.0]).unwrap();
+        let message = "Cannot feed value of shape (1, 2) for Tensor x:0, which has shape (None,)";
+        assert_eq!(
+            fed(&matrix, DType::FLOAT, Grammar::Stock).unwrap_err(),
+            message
+        );
+        assert_eq!(
+            fed(&matrix, DType::FLOAT, Grammar::Ours).unwrap_err(),
+            format!("{message} (there are more brackets than dimensions)")
+        );
+        let numbers = Tensor::from_slice([1], &[1f32]).unwrap();
+        assert_eq!(
+            fed(&numbers, DType::STRING, Grammar::Stock).unwrap_err(),
+            "Unsupported object type float"
+        );
+        let nothing = Tensor::from_slice::<f32>([0], &[]).unwrap();
+        assert!(fed(&nothing, DType::STRING, Grammar::Stock).is_ok());
+        assert!(fed(&numbers, DType::VARIANT, Grammar::Ours).is_err());
+    }
+
+    #[test]
+    fn quantized_and_narrow_targets_take_integers() {
+        let value = Value::List(vec![Value::Int(-1), Value::Int(7)]);
+        for dtype in [DType::QINT8, DType::QINT32, DType::INT4, DType::INT8] {
+            let shape = PartialShape::UNKNOWN;
+            let target = Target {
+                name: "x:0",
+                dtype,
+                shape: &shape,
+            };
+            let tensor =
+                feed(&value, &target, Grammar::Ours).unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!(tensor.dtype(), dtype);
+            assert_eq!(tensor.to_f64s().unwrap().collect::<Vec<_>>(), [-1.0, 7.0]);
+        }
     }
 }

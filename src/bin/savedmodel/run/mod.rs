@@ -33,6 +33,8 @@ mod noise;
 mod random;
 mod request;
 mod results;
+#[cfg(test)]
+mod vectors;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

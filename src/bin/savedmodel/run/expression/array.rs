@@ -131,9 +131,10 @@ pub(super) fn count(shape: &[u64]) -> Option<u64> {
 
 /// Returns how many elements lie between neighbours of each dimension.
 pub(super) fn strides(shape: &[u64]) -> Vec<u64> {
-    let mut strides = vec![1; shape.len()];
+    let mut strides = vec![1u64; shape.len()];
     for index in (1..shape.len()).rev() {
-        strides[index - 1] = strides[index] * shape[index].max(1);
+        // Beside a 0 other sizes may be of any size; nothing is found by such strides.
+        strides[index - 1] = strides[index].saturating_mul(shape[index].max(1));
     }
     strides
 }
@@ -148,14 +149,15 @@ pub(super) fn indices(shape: &[u64], strides: &[u64]) -> Vec<usize> {
     let mut index = 0u64;
     for _ in 0..total {
         all.push(index as usize);
-        for dim in (0..shape.len()).rev() {
-            position[dim] += 1;
-            index += strides[dim];
-            if position[dim] < shape[dim] {
+        let dims = position.iter_mut().zip(shape).zip(strides);
+        for ((position, size), stride) in dims.rev() {
+            *position += 1;
+            index += stride;
+            if *position < *size {
                 break;
             }
-            index -= strides[dim] * shape[dim];
-            position[dim] = 0;
+            index -= stride * size;
+            *position = 0;
         }
     }
     all

@@ -7,17 +7,43 @@ use super::elements::{Elements, rounded, widened, wrapped};
 
 /// Why elements cannot become others.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CastError(String);
+pub(crate) struct CastError {
+    what: String,
+    /// A value that ends the message.
+    value: Option<String>,
+    /// The class of numpy that it has as an element of an array.
+    class: Option<&'static str>,
+}
 
 impl CastError {
     pub(crate) fn plain(what: impl Into<String>) -> CastError {
-        CastError(what.into())
+        CastError {
+            what: what.into(),
+            value: None,
+            class: None,
+        }
+    }
+
+    fn of(what: &str, value: &Value) -> CastError {
+        CastError {
+            what: what.to_owned(),
+            value: Some(value.repr()),
+            class: None,
+        }
+    }
+
+    /// Returns the message without the words that only numpy needs.
+    pub(crate) fn text(&self) -> String {
+        format!("{}{}", self.what, self.value.as_deref().unwrap_or(""))
     }
 }
 
 impl std::fmt::Display for CastError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        match (&self.value, self.class) {
+            (Some(value), Some(class)) => write!(f, "{}{class}({value})", self.what),
+            _ => f.write_str(&self.text()),
+        }
     }
 }
 
@@ -59,6 +85,9 @@ pub(crate) fn cast(elements: &Elements, dtype: DType) -> Result<Elements, CastEr
                     .collect(),
                 Elements::Floats(_, values) => values.clone(),
                 Elements::Complexes(_, values) => values.iter().map(|parts| parts[0]).collect(),
+                Elements::Objects(_) if savedmodel::numpy::is_void(dtype) => {
+                    each(elements, plain_float_of)?
+                }
                 others => each(others, float_of)?,
             };
             Ok(Elements::Floats(dtype, rounded(dtype, values)))
@@ -100,55 +129,61 @@ pub(crate) fn cast(elements: &Elements, dtype: DType) -> Result<Elements, CastEr
     }
 }
 
-/// Returns the first element that would silently become something else than a number near it, with
-/// its index: that wraps, is cut off or has no bounds any more.
-pub(crate) fn first_loss(elements: &Elements, dtype: DType) -> Option<(usize, String)> {
+/// What a cast does to a number besides rounding it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Loss {
+    /// An integer loses its high bits.
+    Wraps,
+    /// A float loses its fraction, or is no number that an integer could be near.
+    Truncates,
+    /// A float becomes infinity, or what stands in for it.
+    Overflows,
+    /// An imaginary part is dropped.
+    BecomesReal,
+}
+
+/// Returns the first element that would silently become another number, and its index.
+pub(crate) fn first_loss(elements: &Elements, dtype: DType) -> Option<(usize, Loss)> {
     let to_integer = dtype.is_integer() || dtype.is_quantized();
-    let is_lost = |index: usize, lost: bool| lost.then(|| (index, elements.value(index).repr()));
+    let part = match dtype {
+        DType::COMPLEX64 => DType::FLOAT,
+        DType::COMPLEX128 => DType::DOUBLE,
+        dtype => dtype,
+    };
     match elements {
+        _ if dtype == DType::BOOL => None,
         Elements::Ints(from, values) if to_integer => {
-            let lost = |value: i64| {
-                let value = widened(*from, value);
+            let wraps = |value: &i64| {
+                let value = widened(*from, *value);
                 widened(dtype, wrapped(dtype, value)) != value
             };
-            let index = values.iter().position(|value| lost(*value))?;
-            is_lost(index, true)
+            values.iter().position(wraps).map(|at| (at, Loss::Wraps))
         }
-        Elements::Ints(from, values) if dtype.is_floating() => {
-            let index = values.iter().position(|value| {
-                let value = widened(*from, *value) as f64;
-                is_beyond(dtype, value)
-            })?;
-            is_lost(index, true)
-        }
+        Elements::Ints(from, values) => values
+            .iter()
+            .position(|value| is_beyond(part, widened(*from, *value) as f64))
+            .map(|at| (at, Loss::Overflows)),
         Elements::Floats(_, values) if to_integer => {
-            let index = values
+            let changes = |value: &f64| widened(dtype, truncated(dtype, *value)) as f64 != *value;
+            values
                 .iter()
-                .position(|value| widened(dtype, truncated(dtype, *value)) as f64 != *value)?;
-            is_lost(index, true)
+                .position(changes)
+                .map(|at| (at, Loss::Truncates))
         }
-        Elements::Floats(_, values) if dtype.is_floating() => {
-            let index = values.iter().position(|value| is_beyond(dtype, *value))?;
-            is_lost(index, true)
-        }
-        Elements::Floats(_, values) if dtype == DType::COMPLEX64 => {
-            let index = values
-                .iter()
-                .position(|value| is_beyond(DType::FLOAT, *value))?;
-            is_lost(index, true)
-        }
-        Elements::Complexes(_, values) if dtype.is_complex() => {
-            let beyond = |part: &f64| is_beyond(DType::FLOAT, *part);
-            let index = values
-                .iter()
-                .position(|parts| dtype == DType::COMPLEX64 && parts.iter().any(beyond))?;
-            is_lost(index, true)
-        }
-        Elements::Complexes(_, values) if dtype != DType::BOOL => {
-            let reals = Elements::Floats(DType::DOUBLE, values.iter().map(|v| v[0]).collect());
-            match values.iter().position(|parts| parts[1] != 0.0) {
-                Some(index) => is_lost(index, true),
-                None => first_loss(&reals, dtype).and_then(|(index, _)| is_lost(index, true)),
+        Elements::Floats(_, values) => values
+            .iter()
+            .position(|value| is_beyond(part, *value))
+            .map(|at| (at, Loss::Overflows)),
+        Elements::Complexes(_, values) if dtype.is_complex() => values
+            .iter()
+            .position(|parts| parts.iter().any(|value| is_beyond(part, *value)))
+            .map(|at| (at, Loss::Overflows)),
+        Elements::Complexes(_, values) => {
+            let has_imaginary = |parts: &[f64; 2]| parts[1] != 0.0;
+            let reals = || values.iter().map(|parts| parts[0]).collect();
+            match values.iter().position(has_imaginary) {
+                Some(at) => Some((at, Loss::BecomesReal)),
+                None => first_loss(&Elements::Floats(DType::DOUBLE, reals()), dtype),
             }
         }
         _ => None,
@@ -171,8 +206,13 @@ fn each<T>(
     elements: &Elements,
     convert: impl Fn(&Value) -> Result<T, CastError>,
 ) -> Result<Vec<T>, CastError> {
+    let class = match elements {
+        Elements::Texts(_) => Some("np.str_"),
+        Elements::Strings(_) => Some("np.bytes_"),
+        _ => None,
+    };
     (0..elements.len())
-        .map(|index| convert(&elements.value(index)))
+        .map(|index| convert(&elements.value(index)).map_err(|error| CastError { class, ..error }))
         .collect()
 }
 
@@ -212,22 +252,36 @@ fn truncated(dtype: DType, value: f64) -> i64 {
 pub(crate) fn float_of(value: &Value) -> Result<f64, CastError> {
     match value {
         Value::None => Ok(f64::NAN),
-        Value::Complex(_) => Err(CastError(
+        Value::Complex(_) => Err(CastError::plain(
             "float() argument must be a string or a real number, not 'complex'".to_owned(),
         )),
         Value::Str(text) => parsed_float(text, value),
         Value::Bytes(bytes) => parsed_float(&String::from_utf8_lossy(bytes), value),
-        Value::List(_) | Value::Tuple(_) => Err(CastError(
+        Value::List(_) | Value::Tuple(_) => Err(CastError::plain(
             "setting an array element with a sequence.".to_owned(),
         )),
         other => complex_of(other).map(|parts| parts[0]),
     }
 }
 
+/// Returns a number of Python as a float for the types of `ml_dtypes`, which take nothing else.
+fn plain_float_of(value: &Value) -> Result<f64, CastError> {
+    match value {
+        Value::Int(value) if i64::try_from(*value).is_err() => {
+            Err(CastError::plain("expected number, got int".to_owned()))
+        }
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => float_of(value),
+        other => Err(CastError::plain(format!(
+            "expected number, got {}",
+            other.type_name()
+        ))),
+    }
+}
+
 pub(crate) fn complex_of(value: &Value) -> Result<[f64; 2], CastError> {
     Ok([
         match value {
-            Value::None => f64::NAN,
+            Value::None => return Ok([f64::NAN; 2]),
             Value::Bool(value) => f64::from(u8::from(*value)),
             Value::Int(value) => *value as f64,
             Value::Float(value) => *value,
@@ -238,7 +292,7 @@ pub(crate) fn complex_of(value: &Value) -> Result<[f64; 2], CastError> {
                 return complex_of(&array.elements().value(0));
             }
             other => {
-                return Err(CastError(format!(
+                return Err(CastError::plain(format!(
                     "float() argument must be a string or a real number, not '{}'",
                     other.type_name()
                 )));
@@ -251,12 +305,7 @@ pub(crate) fn complex_of(value: &Value) -> Result<[f64; 2], CastError> {
 fn parsed_float(text: &str, value: &Value) -> Result<f64, CastError> {
     without_separators(text.trim())
         .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| {
-            CastError(format!(
-                "could not convert string to float: {}",
-                value.repr()
-            ))
-        })
+        .ok_or_else(|| CastError::of("could not convert string to float: ", value))
 }
 
 /// Returns digits without `_`, each of which must be between two.
@@ -278,10 +327,10 @@ fn integer_of(value: &Value, dtype: DType) -> Result<i64, CastError> {
     let integer = python_int(value)?;
     match wrapped(dtype, integer) {
         kept if widened(dtype, kept) == integer => Ok(kept),
-        _ if i64::try_from(integer).is_err() => Err(CastError(
+        _ if i64::try_from(integer).is_err() => Err(CastError::plain(
             "Python int too large to convert to C long".to_owned(),
         )),
-        _ => Err(CastError(format!(
+        _ => Err(CastError::plain(format!(
             "Python integer {integer} out of bounds for {dtype}"
         ))),
     }
@@ -293,21 +342,16 @@ pub(crate) fn python_int(value: &Value) -> Result<i128, CastError> {
         let digits = without_separators(text.trim()).filter(|digits| digits.is_ascii());
         digits
             .and_then(|digits| digits.parse().ok())
-            .ok_or_else(|| {
-                CastError(format!(
-                    "invalid literal for int() with base 10: {}",
-                    value.repr()
-                ))
-            })
+            .ok_or_else(|| CastError::of("invalid literal for int() with base 10: ", value))
     };
     match value {
         Value::Bool(value) => Ok((*value).into()),
         Value::Int(value) => Ok(*value),
-        Value::Float(value) if value.is_nan() => {
-            Err(CastError("cannot convert float NaN to integer".to_owned()))
-        }
+        Value::Float(value) if value.is_nan() => Err(CastError::plain(
+            "cannot convert float NaN to integer".to_owned(),
+        )),
         Value::Float(value) if value.abs() < 1.7e38 => Ok(*value as i128),
-        Value::Float(_) => Err(CastError(
+        Value::Float(_) => Err(CastError::plain(
             "cannot convert float infinity to integer".to_owned(),
         )),
         Value::Str(text) => parsed(text),
@@ -315,7 +359,7 @@ pub(crate) fn python_int(value: &Value) -> Result<i128, CastError> {
         Value::Array(array) if array.elements().len() == 1 => {
             python_int(&array.elements().value(0))
         }
-        other => Err(CastError(format!(
+        other => Err(CastError::plain(format!(
             "int() argument must be a string, a bytes-like object or a real number, not '{}'",
             other.type_name()
         ))),

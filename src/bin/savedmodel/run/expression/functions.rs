@@ -1,6 +1,5 @@
 use savedmodel::DType;
 
-use super::Value;
 use super::arguments::{
     Arguments, ElementType, Term, element_type, integer, integers, required, shape, value,
 };
@@ -9,15 +8,15 @@ use super::array::{Array, count};
 use super::cast::{cast, complex_of, float_of, python_int};
 use super::elements::{Elements, widened, wrapped};
 use super::natural::{array_of, objects_of};
-use super::promotion::promoted;
 use super::random::Random;
+use super::{Value, draws, sequences};
 
 /// So many elements may all arrays that an expression makes on its way have together.
-const MAX_ELEMENTS: u64 = 1 << 28;
+pub(super) const MAX_ELEMENTS: u64 = 1 << 28;
 
 /// What expressions share: random numbers, and how much they may make.
 pub(super) struct Context {
-    random: Random,
+    pub(super) random: Random,
     left: u64,
 }
 
@@ -38,7 +37,7 @@ impl Context {
         Ok(())
     }
 
-    fn charge_shape(&mut self, shape: &[u64]) -> Result<usize, String> {
+    pub(super) fn charge_shape(&mut self, shape: &[u64]) -> Result<usize, String> {
         if shape.len() > 64 {
             return Err("an array has at most 64 dimensions".to_owned());
         }
@@ -49,7 +48,7 @@ impl Context {
 }
 
 /// Functions of numpy, for the message about one that is not there.
-const KNOWN: &str = "array asarray zeros ones full empty arange linspace eye identity zeros_like \
+pub(super) const KNOWN: &str = "array asarray zeros ones full empty arange linspace eye identity zeros_like \
                      ones_like full_like expand_dims reshape, random.rand randn random \
                      random_sample uniform normal randint, range, list, tuple and types";
 
@@ -81,7 +80,7 @@ pub(super) fn call(
     }
     let bare = name.strip_prefix("np.").unwrap_or(name);
     if let Some(function) = bare.strip_prefix("random.") {
-        return random(function, arguments, context);
+        return draws::call(function, arguments, context);
     }
     match bare {
         "array" | "asarray" | "asanyarray" | "ascontiguousarray" => {
@@ -122,8 +121,8 @@ pub(super) fn call(
             let dtype = element_type(dtype)?.unwrap_or(type_of(&like));
             filled(like.shape().to_vec(), &fill, Some(dtype), context)
         }
-        "arange" => arange(arguments, context),
-        "linspace" => linspace(arguments, context),
+        "arange" => sequences::arange(arguments, context),
+        "linspace" => sequences::linspace(arguments, context),
         "eye" => {
             let [rows, columns, k, dtype] = arguments.bind(name, ["N", "M", "k", "dtype"])?;
             let rows = required(rows, "N")?;
@@ -192,7 +191,7 @@ fn python_function(
     let text = |error: super::CastError| error.to_string();
     Some(values.and_then(|values| match (name, &values[..]) {
         _ if !arguments.named.is_empty() => Err(format!("{name} takes no arguments by name")),
-        ("range", [..]) => range(&values, context),
+        ("range", [..]) => sequences::range(&values, context),
         ("list", []) => Ok(Value::List(Vec::new())),
         ("tuple", []) => Ok(Value::Tuple(Vec::new())),
         ("set", []) => Ok(Value::Set(Vec::new())),
@@ -214,33 +213,6 @@ fn python_function(
         ("str", [value]) => Ok(Value::Str(value.str())),
         _ => Err(format!("{name} takes no {} arguments", values.len())),
     }))
-}
-
-fn range(values: &[Value], context: &mut Context) -> Result<Value, String> {
-    let numbers: Vec<i128> = values.iter().map(integer).collect::<Result<_, _>>()?;
-    let (start, stop, step) = match numbers[..] {
-        [stop] => (0, stop, 1),
-        [start, stop] => (start, stop, 1),
-        [start, stop, step] => (start, stop, step),
-        _ => {
-            return Err(format!(
-                "range takes 1 to 3 arguments, not {}",
-                numbers.len()
-            ));
-        }
-    };
-    let apart = stop
-        .checked_sub(start)
-        .ok_or_else(|| "a range that is too long".to_owned())?;
-    let length = match step {
-        0 => return Err("range() arg 3 must not be zero".to_owned()),
-        _ if apart.signum() != step.signum() => 0,
-        _ => (apart.unsigned_abs() - 1) / step.unsigned_abs() + 1,
-    };
-    let length = u64::try_from(length).unwrap_or(u64::MAX);
-    context.charge(length.saturating_mul(8))?;
-    let values = (0..i128::from(length)).map(|index| Value::Int(start + index * step));
-    Ok(Value::List(values.collect()))
 }
 
 /// Returns the elements that `list` makes of a value.
@@ -319,7 +291,7 @@ pub(super) fn no_method(name: &str) -> String {
     format!("no attribute `{name}` here; there are astype, reshape, tolist, flatten and T")
 }
 
-fn natural(value: &Value) -> Result<Array, String> {
+pub(super) fn natural(value: &Value) -> Result<Array, String> {
     array_of(value).map_err(|error| error.to_string())
 }
 
@@ -359,7 +331,7 @@ fn typed(value: &Value, dtype: Option<ElementType>) -> Result<Array, String> {
     converted(array, dtype)
 }
 
-fn converted(array: Array, dtype: ElementType) -> Result<Array, String> {
+pub(super) fn converted(array: Array, dtype: ElementType) -> Result<Array, String> {
     let elements = array.elements();
     let values = || (0..elements.len()).map(|index| elements.value(index));
     let converted = match dtype {
@@ -459,274 +431,4 @@ fn expand_dims(array: Array, axes: &[i128]) -> Result<Value, String> {
     Array::new(dims, array.into_elements())
         .map(Value::Array)
         .ok_or_else(String::new)
-}
-
-fn arange(arguments: Arguments, context: &mut Context) -> Result<Value, String> {
-    let [one, two, step, dtype] =
-        arguments.bind("np.arange", ["start", "stop", "step", "dtype"])?;
-    let (start, stop) = match (value(one)?, value(two)?) {
-        (Some(stop), None | Some(Value::None)) => (Value::Int(0), stop),
-        (start, Some(stop)) => (start.unwrap_or(Value::Int(0)), stop),
-        (None, None) => return Err("np.arange needs a `stop`".to_owned()),
-    };
-    let step = value(step)?.unwrap_or(Value::Int(1));
-    let dtype = element_type(dtype)?;
-    let number = |value: &Value| match natural(value)? {
-        array if array.elements().len() == 1 && array.dtype().is_some() => Ok(array),
-        _ => Err("np.arange takes numbers".to_owned()),
-    };
-    let (start, stop, step) = (number(&start)?, number(&stop)?, number(&step)?);
-    let all = [&start, &stop, &step];
-    let common = all
-        .iter()
-        .filter_map(|array| array.dtype())
-        .reduce(promoted)
-        .unwrap_or(DType::INT64);
-    let common = if common == DType::BOOL {
-        DType::INT64
-    } else {
-        common
-    };
-    let dtype = match dtype {
-        None => common,
-        Some(ElementType::Number(dtype)) if dtype != DType::BOOL && !dtype.is_complex() => dtype,
-        Some(_) => return Err("np.arange makes numbers".to_owned()),
-    };
-    if common.is_complex() {
-        return Err("np.arange takes real numbers".to_owned());
-    }
-    let [start, stop, step] = all.map(|array| array.elements().value(0));
-    let text = |error: super::CastError| error.to_string();
-    let length = match common.is_floating() {
-        false => match range(&[start.clone(), stop, step.clone()], context)? {
-            Value::List(elements) => elements.len() as u64,
-            _ => 0,
-        },
-        true => {
-            let [start, stop, step] = [&start, &stop, &step].map(|v| float_of(v).map_err(text));
-            let length = ((stop? - start?) / step?).ceil();
-            match length {
-                length if length.is_nan() || length > MAX_ELEMENTS as f64 => {
-                    return Err("np.arange of too many elements".to_owned());
-                }
-                length => length as u64,
-            }
-        }
-    };
-    let total = context.charge_shape(&[length])?;
-    let elements = match dtype.is_floating() {
-        // As numpy does it: the first two are computed, the others follow from their difference.
-        true => {
-            let (start, step) = (
-                float_of(&start).map_err(text)?,
-                float_of(&step).map_err(text)?,
-            );
-            let first = rounded_one(dtype, start);
-            let second = rounded_one(dtype, start + step);
-            let delta = rounded_one(dtype, second - first);
-            let values = (0..total).map(|index| match index {
-                0 => first,
-                1 => second,
-                _ => rounded_one(dtype, first + rounded_one(dtype, index as f64 * delta)),
-            });
-            Elements::Floats(dtype, values.collect())
-        }
-        false => {
-            let first = python_int(&start).map_err(text)?;
-            let second = match common.is_floating() {
-                true => python_int(&Value::Float(
-                    float_of(&start).map_err(text)? + float_of(&step).map_err(text)?,
-                )),
-                false => python_int(&step).map(|step| first + step),
-            }
-            .map_err(text)?;
-            let values =
-                (0..total as i128).map(|index| wrapped(dtype, first + index * (second - first)));
-            Elements::Ints(dtype, values.collect())
-        }
-    };
-    Array::new(vec![length], elements)
-        .map(Value::Array)
-        .ok_or_else(String::new)
-}
-
-fn rounded_one(dtype: DType, value: f64) -> f64 {
-    match dtype {
-        DType::DOUBLE => value,
-        _ => super::elements::rounded(dtype, vec![value])
-            .first()
-            .copied()
-            .unwrap_or(value),
-    }
-}
-
-fn linspace(arguments: Arguments, context: &mut Context) -> Result<Value, String> {
-    let [start, stop, num, endpoint, dtype] =
-        arguments.bind("np.linspace", ["start", "stop", "num", "endpoint", "dtype"])?;
-    let number = |value: &Value| match value {
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
-            float_of(value).map_err(|error| error.to_string())
-        }
-        Value::Array(array) if array.shape().is_empty() => {
-            float_of(&array.elements().value(0)).map_err(|error| error.to_string())
-        }
-        other => Err(format!(
-            "np.linspace takes numbers, not '{}'",
-            other.type_name()
-        )),
-    };
-    let (start, stop) = (required(start, "start")?, required(stop, "stop")?);
-    let (start, stop) = (number(&start)?, number(&stop)?);
-    let num = value(num)?.map_or(Ok(50), |num| integer(&num))?;
-    let num = u64::try_from(num)
-        .map_err(|_| format!("Number of samples, {num}, must be non-negative."))?;
-    let endpoint = value(endpoint)?.is_none_or(|endpoint| endpoint.truth());
-    let dtype = element_type(dtype)?;
-    let total = context.charge_shape(&[num])?;
-    let parts = if endpoint {
-        num as f64 - 1.0
-    } else {
-        num as f64
-    };
-    let delta = stop - start;
-    let step = delta / parts;
-    let at = |index: usize| {
-        let index = index as f64;
-        let along = match parts > 0.0 {
-            true if step == 0.0 => index / parts * delta,
-            true => index * step,
-            false => index * delta,
-        };
-        along + start
-    };
-    let mut values: Vec<f64> = (0..total).map(at).collect();
-    if let Some(last) = values.last_mut().filter(|_| endpoint && num > 1) {
-        *last = stop;
-    }
-    if matches!(dtype, Some(ElementType::Number(dtype)) if dtype.is_integer()) {
-        values.iter_mut().for_each(|value| *value = value.floor());
-    }
-    let array = Array::new(vec![num], Elements::Floats(DType::DOUBLE, values));
-    let array = array.ok_or_else(String::new)?;
-    match dtype {
-        Some(dtype) => converted(array, dtype).map(Value::Array),
-        None => Ok(Value::Array(array)),
-    }
-}
-
-fn random(name: &str, arguments: Arguments, context: &mut Context) -> Result<Value, String> {
-    if matches!(name, "rand" | "randn") {
-        if !arguments.named.is_empty() {
-            return Err(format!("np.random.{name} takes sizes by place"));
-        }
-        let dims = arguments
-            .positional
-            .into_iter()
-            .map(|term| required(Some(term), "size").and_then(|size| integer(&size)))
-            .map(|dim| dim.map(Value::Int))
-            .collect::<Result<Vec<Value>, String>>()?;
-        let dims = (!dims.is_empty()).then(|| Value::Tuple(dims));
-        return drawn(dims, context, |random| match name {
-            "rand" => random.unit(),
-            _ => random.normal(),
-        });
-    }
-    let number = |term: Option<Term>, default: f64| match value(term)? {
-        None => Ok(default),
-        Some(value) => match natural(&value)? {
-            array if array.shape().is_empty() && array.dtype().is_some() => {
-                float_of(&array.elements().value(0)).map_err(|error| error.to_string())
-            }
-            _ => Err(format!("np.random.{name} takes numbers here, not arrays")),
-        },
-    };
-    let function = format!("np.random.{name}");
-    match name {
-        "random" | "random_sample" | "ranf" | "sample" => {
-            let [size] = arguments.bind(&function, ["size"])?;
-            drawn(value(size)?, context, Random::unit)
-        }
-        "standard_normal" => {
-            let [size] = arguments.bind(&function, ["size"])?;
-            drawn(value(size)?, context, Random::normal)
-        }
-        "uniform" => {
-            let [low, high, size] = arguments.bind(&function, ["low", "high", "size"])?;
-            let (low, high) = (number(low, 0.0)?, number(high, 1.0)?);
-            if !(high - low).is_finite() {
-                return Err("the range of np.random.uniform is not finite".to_owned());
-            }
-            drawn(value(size)?, context, |random| {
-                low + (high - low) * random.unit()
-            })
-        }
-        "normal" => {
-            let [loc, scale, size] = arguments.bind(&function, ["loc", "scale", "size"])?;
-            let (loc, scale) = (number(loc, 0.0)?, number(scale, 1.0)?);
-            if scale.is_sign_negative() {
-                return Err("scale < 0".to_owned());
-            }
-            drawn(value(size)?, context, |random| {
-                loc + scale * random.normal()
-            })
-        }
-        "randint" => randint(arguments, context),
-        _ => Err(format!(
-            "no function `np.random.{name}` here; there are {KNOWN}"
-        )),
-    }
-}
-
-/// Draws as many numbers as a size says; without one, a single number of Python.
-fn drawn(
-    size: Option<Value>,
-    context: &mut Context,
-    mut draw: impl FnMut(&mut Random) -> f64,
-) -> Result<Value, String> {
-    let Some(size) = size.filter(|size| *size != Value::None) else {
-        return Ok(Value::Float(draw(&mut context.random)));
-    };
-    let dims = shape(&size)?;
-    let total = context.charge_shape(&dims)?;
-    let values = (0..total).map(|_| draw(&mut context.random)).collect();
-    Array::new(dims, Elements::Floats(DType::DOUBLE, values))
-        .map(Value::Array)
-        .ok_or_else(String::new)
-}
-
-fn randint(arguments: Arguments, context: &mut Context) -> Result<Value, String> {
-    let [low, high, size, dtype] =
-        arguments.bind("np.random.randint", ["low", "high", "size", "dtype"])?;
-    let low = integer(&required(low, "low")?)?;
-    let (low, high) = match value(high)? {
-        None | Some(Value::None) => (0, low),
-        Some(high) => (low, integer(&high)?),
-    };
-    let dtype = match element_type(dtype)? {
-        None => DType::INT64,
-        Some(ElementType::Number(dtype)) if dtype.is_integer() || dtype == DType::BOOL => dtype,
-        Some(_) => return Err("np.random.randint makes integers".to_owned()),
-    };
-    if low >= high {
-        return Err("low >= high".to_owned());
-    }
-    for (name, bound) in [("low", low), ("high", high - 1)] {
-        if widened(dtype, wrapped(dtype, bound)) != bound {
-            return Err(format!("{name} is out of bounds for {dtype}"));
-        }
-    }
-    let span = u64::try_from(high - low).ok();
-    let draw = |random: &mut Random| low + i128::from(random.below(span));
-    match value(size)? {
-        None | Some(Value::None) => Ok(Value::Int(draw(&mut context.random))),
-        Some(size) => {
-            let dims = shape(&size)?;
-            let total = context.charge_shape(&dims)?;
-            let values = (0..total).map(|_| wrapped(dtype, draw(&mut context.random)));
-            let elements = Elements::Ints(dtype, values.collect());
-            Array::new(dims, elements)
-                .map(Value::Array)
-                .ok_or_else(String::new)
-        }
-    }
 }

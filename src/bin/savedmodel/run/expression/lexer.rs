@@ -33,6 +33,9 @@ pub(super) fn tokens(text: &str, grammar: Grammar) -> Result<Vec<(usize, Token<'
         grammar,
         tokens: Vec::new(),
     };
+    if grammar == Grammar::Stock {
+        lexer.check_indentation()?;
+    }
     while lexer.step()? {}
     lexer.tokens.push((text.len(), Token::End));
     Ok(lexer.tokens)
@@ -103,15 +106,34 @@ impl<'a> Lexer<'a> {
         }
         if !self.tokens.is_empty() {
             self.tokens.push((self.at - 1, Token::Newline));
-            return Ok(());
         }
-        let behind = self.rest();
-        let word = behind.trim_start_matches([' ', '\t']);
-        match word.chars().next() {
-            Some(c) if word.len() < behind.len() && !"\n\r#\x0c".contains(c) => {
-                Err(fault(self.at, "an indented line"))
+        self.check_indentation()
+    }
+
+    /// Refuses blanks at the beginning of a line outside brackets, unless nothing or a comment follows
+    /// in it. At the end of the text something would have to follow.
+    fn check_indentation(&self) -> Result<(), Fault> {
+        let (mut column, mut continued) = (0, 0);
+        let mut rest = self.rest();
+        loop {
+            let mut chars = rest.chars();
+            match chars.next() {
+                Some(' ' | '\t') => column += 1,
+                Some('\x0c') => column = 0,
+                Some('\\') if chars.as_str().starts_with(['\n', '\r']) => {
+                    // The first line counts, if there are blanks in it.
+                    continued = if continued > 0 { continued } else { column };
+                    let behind = chars.as_str();
+                    let behind = behind.strip_prefix('\r').unwrap_or(behind);
+                    chars = behind.strip_prefix('\n').unwrap_or(behind).chars();
+                }
+                Some('#' | '\n' | '\r') => return Ok(()),
+                _ if column.max(continued) > 0 => {
+                    return Err(fault(self.at, "an indented line"));
+                }
+                _ => return Ok(()),
             }
-            _ => Ok(()),
+            rest = chars.as_str();
         }
     }
 

@@ -12,7 +12,8 @@
 //!   `dtype=`, the constants `nan inf pi e newaxis`;
 //! * `random.rand randn random random_sample uniform normal randint`, from a generator of our own
 //!   ([`random`]), whose numbers are those of the seed and not those of numpy;
-//! * methods `astype reshape tolist flatten` and the attribute `T`;
+//! * methods `astype reshape tolist flatten` and the attribute `T`; parts of arrays by integers, slices,
+//!   `...` and `None`, as in `image[np.newaxis, ..., ::-1]`;
 //! * `@path` or `@"path"`: the bytes of a file.
 //!
 //! Lines end nowhere, and a `;` within quotes or brackets does not end an expression.
@@ -25,8 +26,10 @@
 //! | `lexer`, `number`, `string` | text to tokens |
 //! | `literal` | the stock grammar |
 //! | `parser` | our grammar, evaluated as it is read |
-//! | `functions`, `arguments`, `random` | functions and methods, and what they are called with |
+//! | `functions`, `arguments` | functions and methods, and what they are called with |
+//! | `sequences`, `draws`, `random` | those that count, and those that draw random numbers |
 //! | `arithmetic`, `python_arithmetic` | operators on arrays and on values of Python |
+//! | `indexing` | parts of arrays |
 //! | `natural`, `promotion`, `cast` | which array a value is, types that meet, and other types |
 //! | `fault` | what is wrong, and where |
 
@@ -34,9 +37,11 @@ mod arguments;
 mod arithmetic;
 mod array;
 mod cast;
+mod draws;
 mod elements;
 mod fault;
 mod functions;
+mod indexing;
 mod lexer;
 mod literal;
 mod natural;
@@ -46,13 +51,14 @@ mod promotion;
 mod python_arithmetic;
 mod random;
 mod segments;
+mod sequences;
 mod string;
 mod value;
 
 pub(crate) use array::Array;
-pub(crate) use cast::{CastError, cast, first_loss};
+pub(crate) use cast::{CastError, Loss, cast, first_loss};
 pub(crate) use elements::Elements;
-pub(crate) use natural::{array_of, objects_of, tuple};
+pub(crate) use natural::{array_of, leaves_of, objects_of, tuple};
 pub(crate) use value::Value;
 
 use crate::failure::Failure;
@@ -180,11 +186,11 @@ mod tests {
         for (text, message) in [
             (
                 "x=[1, 2",
-                "input x: column 7 of `[1, 2`: expected `,` or `]`, found the end",
+                "input x: column 6 of `[1, 2`: expected `,` or `]`, found the end",
             ),
             (
                 "[[1]]",
-                "--input_exprs \"[[1]]\" format is incorrect. Please follow\"<input_key>=<python expression>\"",
+                "`[[1]]` names no input; write KEY=EXPRESSION, and `;` between several",
             ),
             ("x=1/0", "input x: column 2 of `1/0`: division by zero"),
         ] {
@@ -196,5 +202,183 @@ mod tests {
             message,
             "input x: column 302 of the expression, near `, 1, 1, 1, 1, 1, 1, $]`: unexpected `$`"
         );
+    }
+
+    fn ours(text: &str, seed: u64) -> Result<Value, String> {
+        let inputs = parse_inputs(&format!("x={text}"), Grammar::Ours, seed);
+        let mut inputs = inputs.map_err(|failure| failure.to_string())?;
+        Ok(inputs.remove(0).1)
+    }
+
+    fn array(text: &str, seed: u64) -> Array {
+        match ours(text, seed) {
+            Ok(Value::Array(array)) => array,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn random_numbers_are_those_of_the_seed() {
+        for text in [
+            "np.random.rand(2, 3)",
+            "np.random.randn(2, 3)",
+            "np.random.random((2, 3))",
+            "np.random.random_sample(size=[2, 3])",
+            "np.random.uniform(-1, 1, (2, 3))",
+            "np.random.normal(5.0, 0.5, size=(2, 3))",
+            "np.random.randint(0, 1000000, (2, 3))",
+            "np.random.randint(1000000, size=(2, 3), dtype='int32')",
+        ] {
+            let one = array(text, 7);
+            assert_eq!(one.shape(), [2, 3], "{text}");
+            assert_eq!(one, array(text, 7), "{text}");
+            assert_ne!(one, array(text, 8), "{text}");
+        }
+        let two = parse_inputs("a=np.random.rand();b=np.random.rand()", Grammar::Ours, 7).unwrap();
+        assert_ne!(two[0].1, two[1].1, "one sequence for all inputs");
+        let dice = array("np.random.randint(1, 7, 1000)", 0);
+        let values: Vec<Value> = (0..1000).map(|at| dice.elements().value(at)).collect();
+        assert!((1..=6).all(|face| values.contains(&Value::Int(face))));
+        assert!(!values.contains(&Value::Int(0)) && !values.contains(&Value::Int(7)));
+        assert!(matches!(
+            ours("np.random.rand()", 0),
+            Ok(Value::Float(0.0..1.0))
+        ));
+    }
+
+    #[test]
+    fn a_file_is_its_bytes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/README.md");
+        let bytes = Value::Bytes(std::fs::read(path).unwrap());
+        let quoted = format!("[@'{path}', b'a']");
+        let expected = Value::List(vec![bytes.clone(), Value::Bytes(b"a".to_vec())]);
+        assert_eq!(ours(&quoted, 0).unwrap(), expected);
+        if !path.contains(' ') {
+            assert_eq!(ours(&format!("@{path}"), 0).unwrap(), bytes);
+        }
+        let message = ours("@no/such.file", 0).unwrap_err();
+        assert!(message.contains("cannot read no/such.file"), "{message}");
+    }
+
+    #[test]
+    fn nothing_grows_without_bounds() {
+        for text in [
+            "np.zeros(2**40)",
+            "np.zeros((2**20, 2**20))",
+            "np.zeros((2**40, 2**40))",
+            "[0] * 10**12",
+            "[[0] * 10**4] * 10**6",
+            "'a' * 2**60",
+            "list(range(10**15))",
+            "np.arange(1e18)",
+            "np.arange(0, 10**18)",
+            "np.linspace(0, 1, 10**12)",
+            "np.eye(10**9)",
+            "np.zeros((2**40, 0)).tolist()",
+            "np.random.rand(10**6, 10**6)",
+            "np.zeros((2**14, 1)) + np.zeros((1, 2**15))",
+            "2**10**10",
+            "10**100",
+            "(1,) * 2**63",
+            "np.zeros((1,) * 65)",
+            "np.expand_dims(np.zeros(1), 2**100)",
+            "np.ones(2).reshape(2**100, 2**100)",
+            "np.arange(-1.6e38, 1.6e38, 1e38, dtype=int) * [1, 2]",
+        ] {
+            assert!(ours(text, 0).is_err(), "{text}");
+        }
+        assert!(ours("np.zeros((0, 2**31, 2**31)).T.T.flatten()", 0).is_ok());
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        for grammar in [Grammar::Stock, Grammar::Ours] {
+            assert!(parse_inputs(&format!("x={}", nested(200)), grammar, 0).is_ok());
+            assert!(parse_inputs(&format!("x={}", nested(201)), grammar, 0).is_err());
+            let signs = format!("x={}1", "-".repeat(100_000));
+            assert!(parse_inputs(&signs, grammar, 0).is_err());
+            let powers = format!("x={}1", "1**".repeat(100_000));
+            assert!(parse_inputs(&powers, grammar, 0).is_err());
+            let sum = format!("x=1{}", "+1".repeat(100_000));
+            assert_eq!(
+                parse_inputs(&sum, grammar, 0).is_ok(),
+                grammar == Grammar::Ours
+            );
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic() {
+        const PARTS: [&str; 50] = [
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            ":",
+            "=",
+            ";",
+            "+",
+            "-",
+            "*",
+            "/",
+            "//",
+            "%",
+            "**",
+            ".",
+            "1",
+            "0",
+            "-1",
+            "2.5",
+            "1j",
+            "1e999",
+            "'a'",
+            "b'\\xff'",
+            "True",
+            "None",
+            "...",
+            "np.nan",
+            "np.array(",
+            "np.zeros(",
+            "np.arange(",
+            "np.linspace(",
+            "np.reshape(",
+            "np.eye(",
+            "np.expand_dims(",
+            "np.random.randint(",
+            ".astype(",
+            ".reshape(",
+            ".T",
+            "dtype=",
+            "np.int8",
+            "170141183460469231731687303715884105727",
+            "[1,2]",
+            "(2,0)",
+            "'é\\",
+            "range(",
+            "np.ones((2,3))[",
+            "::",
+        ];
+        let mut random = random::Random::new(3);
+        for _ in 0..5_000 {
+            let count = 1 + random.below(Some(9));
+            let mut text = "x=".to_owned();
+            for _ in 0..count {
+                text.push_str(PARTS[random.below(Some(PARTS.len() as u64)) as usize]);
+            }
+            let open: Vec<char> = text.chars().filter(|c| "([".contains(*c)).collect();
+            let closed = text.clone()
+                + &open
+                    .iter()
+                    .rev()
+                    .map(|c| if *c == '(' { ')' } else { ']' })
+                    .collect::<String>();
+            for text in [text, closed] {
+                for grammar in [Grammar::Stock, Grammar::Ours] {
+                    if let Ok(inputs) = parse_inputs(&text, grammar, 0) {
+                        inputs.iter().for_each(|(_, value)| drop(array_of(value)));
+                    }
+                }
+            }
+        }
     }
 }

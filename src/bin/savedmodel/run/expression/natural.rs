@@ -33,6 +33,26 @@ pub(crate) fn array_of(value: &Value) -> Result<Array, CastError> {
     Array::new(shape, elements).ok_or_else(|| CastError::plain("the lists do not make an array"))
 }
 
+/// Makes an array of objects, of lists that are as long as each other: the values as they are, before
+/// numpy makes numbers of them. An array is itself.
+///
+/// # Errors
+///
+/// As [`array_of`].
+pub(crate) fn leaves_of(value: &Value) -> Result<Array, CastError> {
+    if let Value::Array(array) = value {
+        return Ok(array.clone());
+    }
+    let mut discovery = Discovery::default();
+    discovery.visit(value, 0);
+    let shape = discovery.shape()?;
+    let mut leaves = Vec::new();
+    collect(value, shape.len(), &mut leaves);
+    let elements = leaves.into_iter().map(|leaf| leaf.value()).collect();
+    Array::new(shape, Elements::Objects(elements))
+        .ok_or_else(|| CastError::plain("the lists do not make an array"))
+}
+
 /// Makes an array of objects: only lists of equal lengths become dimensions.
 pub(crate) fn objects_of(value: &Value) -> Array {
     let mut discovery = Discovery::default();
@@ -96,6 +116,7 @@ struct Discovery {
     /// How many dimensions all elements agree on; `None` until one has been seen.
     rank: Option<usize>,
     is_ragged: bool,
+    is_too_deep: bool,
     kind: Option<Kind>,
 }
 
@@ -123,6 +144,7 @@ impl Discovery {
                 self.add(Kind::of(value));
             }
             _ => {
+                self.is_too_deep |= matches!(value, Value::List(_) | Value::Tuple(_));
                 self.leaf(depth);
                 self.add(Kind::of(value));
             }
@@ -166,6 +188,12 @@ impl Discovery {
     fn shape(&self) -> Result<Vec<u64>, CastError> {
         let rank = self.rank.unwrap_or(0);
         let shape = self.shape.get(..rank).unwrap_or_default().to_vec();
+        if self.is_too_deep {
+            return Err(CastError::plain(format!(
+                "setting an array element with a sequence. The requested array would exceed the \
+                 maximum number of dimension of {MAX_DIMENSIONS}."
+            )));
+        }
         if self.is_ragged {
             return Err(CastError::plain(format!(
                 "setting an array element with a sequence. The requested array has an \

@@ -1,10 +1,11 @@
 use std::fs::File;
 use std::io::Read;
 
-use super::arguments::{Arguments, Term};
+use super::arguments::{Arguments, Term, integer};
 use super::arithmetic::{Operator, binary, negated};
 use super::fault::{Fault, fault};
 use super::functions::{self, Context};
+use super::indexing::{self, Index};
 use super::lexer::{Token, tokens};
 use super::{Grammar, MAX_DEPTH, Value};
 
@@ -200,9 +201,63 @@ impl<'a> Parser<'a, '_> {
             } else if self.accept(".") {
                 at = self.offset();
                 term = self.attribute(term)?;
+            } else if let Term::Value(Value::Array(array)) = &term
+                && self.accept("[")
+            {
+                at = self.offset();
+                let indices = self.deeper(Self::indices)?;
+                term = indexing::part(array, &indices, self.context)
+                    .map(|array| Term::Value(Value::Array(array)))
+                    .map_err(|what| fault(at, what))?;
             } else {
                 return Ok(term);
             }
+        }
+    }
+
+    /// Reads what is between the brackets behind an array.
+    fn indices(&mut self) -> Result<Vec<Index>, Fault> {
+        let mut indices = Vec::new();
+        while !self.accept("]") {
+            indices.push(self.index()?);
+            if !self.accept(",") {
+                self.expect(&["]"])
+                    .map_err(|_| self.unexpected("`,` or `]`"))?;
+                break;
+            }
+        }
+        Ok(indices)
+    }
+
+    fn index(&mut self) -> Result<Index, Fault> {
+        let mut bounds = [None; 3];
+        let mut colons = 0;
+        for bound in &mut bounds {
+            let at = self.offset();
+            let is_left_out = matches!(self.peek(), Token::Mark(":" | "," | "]"));
+            if !is_left_out {
+                let value = self.element()?;
+                match value {
+                    Value::Ellipsis if colons == 0 => return Ok(Index::Rest),
+                    Value::None if colons == 0 && *self.peek() != Token::Mark(":") => {
+                        return Ok(Index::New);
+                    }
+                    Value::None => {}
+                    value => {
+                        let number = integer(&value).map_err(|what| fault(at, what))?;
+                        *bound = Some(number);
+                    }
+                }
+            }
+            if colons == 2 || !self.accept(":") {
+                break;
+            }
+            colons += 1;
+        }
+        match (colons, bounds) {
+            (0, [Some(at), ..]) => Ok(Index::At(at)),
+            (0, _) => Err(self.unexpected("an index")),
+            (_, [from, to, step]) => Ok(Index::Slice(from, to, step)),
         }
     }
 

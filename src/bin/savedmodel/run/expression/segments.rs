@@ -1,9 +1,6 @@
-/// A key and an expression, or what is wrong: parts before it may be wrong too, and come first.
-pub(super) type Segment<'t> = Result<(&'t str, &'t str), String>;
-
 /// Cuts at every `;`, wherever it is, and at the first `=` of each part: what the stock tool does
 /// (`tensorflow/python/tools/saved_model_cli.py`).
-pub(super) fn stock(text: &str) -> Vec<Segment<'_>> {
+pub(super) fn stock(text: &str) -> Vec<Result<(&str, &str), String>> {
     text.split(';')
         .filter(|segment| !segment.is_empty())
         .map(|segment| match segment.split_once('=') {
@@ -18,12 +15,20 @@ pub(super) fn stock(text: &str) -> Vec<Segment<'_>> {
 
 /// Cuts at every `;` outside quotes and brackets, and at the first `=` of each part. Blanks around
 /// keys are left out.
-pub(super) fn ours(text: &str) -> Vec<Segment<'_>> {
+pub(super) fn ours(text: &str) -> Vec<Result<(&str, &str), String>> {
     parts(text)
         .into_iter()
         .filter(|segment| !segment.trim().is_empty())
         .map(|segment| {
-            let (key, expression) = segment.split_once('=').ok_or_else(|| incorrect(segment))?;
+            let (key, expression) = segment
+                .split_once('=')
+                .filter(|(key, _)| !key.trim().is_empty())
+                .ok_or_else(|| {
+                    format!(
+                        "`{}` names no input; write KEY=EXPRESSION, and `;` between several",
+                        segment.trim()
+                    )
+                })?;
             Ok((key.trim(), expression))
         })
         .collect()
@@ -92,6 +97,6 @@ mod tests {
             let found: Result<Vec<_>, _> = ours(text).into_iter().collect();
             assert_eq!(found.unwrap(), expected, "{text}");
         }
-        assert!(matches!(ours("a=1;b")[..], [Ok(_), Err(_)]));
+        assert!(ours("a=1;b")[1].is_err() && ours("=1")[0].is_err());
     }
 }
