@@ -542,3 +542,27 @@ fn files_of_all_kinds_are_inputs() {
         assert!(text.contains(expected), "{args:?}: {text}");
     }
 }
+
+#[test]
+fn programs_that_tensorflow_would_not_load_are_told_apart() {
+    let scratch = Scratch::new("forms");
+    for (form, expected) in [("cpb", "--to pb"), ("pbtxt", "saved_model.pb beside it")] {
+        let copy = scratch.path().join(form);
+        let output = Command::new(env!("CARGO_BIN_EXE_savedmodel"))
+            .current_dir(tests())
+            .args(["convert", HALF, copy.to_str().unwrap(), "--to", form])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        if form == "pbtxt" {
+            let program = tests().join(HALF).join("saved_model.pb");
+            fs::copy(program, copy.join("saved_model.pb")).unwrap();
+        }
+        let file = copy.join(format!("saved_model.{form}"));
+        let (code, out, err) = run(&[file.to_str().unwrap(), "--random"]);
+        assert_eq!((code, &*out), (1, ""), "{err}");
+        if cfg!(feature = "tf-runtime") {
+            assert!(err.lines().last().unwrap().contains(expected), "{err}");
+        }
+    }
+}

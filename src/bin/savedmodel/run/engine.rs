@@ -28,17 +28,7 @@ impl Engine {
         model: &SavedModel,
         tags: &[&str],
     ) -> Result<Self, Failure> {
-        if model.format() == Format::Chunked {
-            return Err(Failure::Missing(
-                format!(
-                    "{}: TensorFlow does not load split models (`savedmodel convert {} OUT --to \
-                     pb` makes one that it does)",
-                    model.model_path().display(),
-                    model.path().display()
-                )
-                .into(),
-            ));
-        }
+        check_form(model)?;
         let noise = Noise::suppress();
         let runtime = match options.library {
             Some(path) => Runtime::open(path),
@@ -166,6 +156,23 @@ impl Call {
             .map(|(name, tensor)| (name.to_owned(), tensor.clone()))
             .collect())
     }
+}
+
+/// Refuses a program that TensorFlow would not load, or for which it would load another.
+fn check_form(model: &SavedModel) -> Result<(), Failure> {
+    let (file, directory) = (model.model_path().display(), model.path().display());
+    let what = match model.format() {
+        Format::Chunked => format!(
+            "{file}: TensorFlow does not load split models (`savedmodel convert {directory} OUT \
+             --to pb` makes one that it does)"
+        ),
+        Format::Text if model.other_formats()?.contains(&Format::Binary) => format!(
+            "{file}: TensorFlow loads the saved_model.pb beside it instead (name the directory to \
+             run that one)"
+        ),
+        _ => return Ok(()),
+    };
+    Err(Failure::Missing(what.into()))
 }
 
 /// Says in one line what TensorFlow says in several, and in options what helps in a program.

@@ -2,6 +2,10 @@ use std::path::{Path, PathBuf};
 
 /// How TensorFlow is found, and how it runs a model.
 #[derive(Default)]
+#[cfg_attr(
+    not(feature = "tf-runtime"),
+    allow(dead_code, reason = "there is nothing that reads them")
+)]
 pub(crate) struct EngineOptions<'a> {
     pub(crate) library: Option<&'a Path>,
     pub(crate) op_libraries: &'a [PathBuf],

@@ -134,7 +134,7 @@ impl Wanted<'_> {
     fn fit_examples(
         &self,
         given: &mut GivenInputs,
-        random: Option<&mut RandomInputs>,
+        mut random: Option<&mut RandomInputs>,
         remark: &mut impl FnMut(&str),
     ) -> Result<(), Failure> {
         let is_wanted = given.has_examples() || random.is_some();
@@ -157,12 +157,13 @@ impl Wanted<'_> {
                     ));
                 }
             } else if !given.has(&key)
-                && let Some(random) = &random
+                && let Some(random) = random.as_deref_mut()
                 && let Some(input) = self.inputs.iter().find(|input| input.name == key)
                 && self.default_of(input)?.is_none()
             {
-                let count = random.shape(input)?.elements() as usize;
-                let examples = vec![spec.placeholder()?; count];
+                let form = spec.placeholder()?;
+                let count = random.shape(input)?.elements();
+                let examples = (0..count).map(|_| random.example(&form)).collect();
                 let given_examples = Given::Examples(ExampleList { examples });
                 given.put(key, given_examples, Source::Random);
             }

@@ -1,5 +1,6 @@
 //! Inputs that are made up.
 
+use savedmodel::example::{Example, Feature};
 use savedmodel::model::Component;
 use savedmodel::{DType, Element, Shape, Tensor};
 
@@ -105,6 +106,26 @@ impl RandomInputs {
             }
             _ => whole!(i8, u8, i16, u16, i32, u32, i64, u64),
         }
+    }
+
+    /// Makes up as many values for each feature as a form has.
+    pub(super) fn example(&mut self, form: &Example) -> Example {
+        let mut example = Example::new();
+        for (name, feature) in form.features() {
+            let count = 0..feature.len();
+            let made_up = match feature {
+                Feature::Unset => Feature::Unset,
+                Feature::Bytes(_) => Feature::Bytes(count.map(|_| self.word().into()).collect()),
+                Feature::Float(_) => {
+                    Feature::Float(count.map(|_| self.fraction() as f32).collect())
+                }
+                Feature::Int64(_) => {
+                    Feature::Int64(count.map(|_| self.below(BELOW) as i64).collect())
+                }
+            };
+            example.insert(name, made_up);
+        }
+        example
     }
 
     fn fill<T: Element>(
