@@ -22,6 +22,9 @@
 //! | STRING | as [`StringForm`] says | `S`; `U`, as UTF-8 |
 //! | RESOURCE, VARIANT | – | – |
 //!
+//! What `pickle.dump` wrote of arrays, numbers, texts and containers of them is read by
+//! [`PickledValue`]; [`ArrayText`] is a tensor as `print` shows an array.
+//!
 //! `V` is numpy's word for bytes it knows nothing of, and it writes the types of `ml_dtypes` so: which
 //! one it was is not in the file. Arrays of Python objects (`|O`) are pickles, programs that a reader
 //! would run: they are written, of byte strings alone, and not read.
