@@ -126,12 +126,20 @@ fn check_single(value: &Value, target: &Target<'_>) -> Result<(), Failure> {
         Value::Bool(value) => (*value).into(),
         _ => return Ok(()),
     };
+    let is_long = i64::try_from(integer).is_ok();
+    if !is_long && target.dtype == DType::BOOL {
+        return Err(Failure::Usage(
+            "Python int too large to convert to C long".into(),
+        ));
+    }
     let array = array_of(value).ok();
     let kept = array.and_then(|array| cast(array.elements(), target.dtype).ok());
     let is_same = match kept.map(|elements| elements.value(0)) {
         _ if target.dtype == DType::STRING => false,
         Some(Value::Bool(kept)) => i128::from(kept) == integer,
         Some(Value::Int(kept)) => kept == integer,
+        // Beyond the largest of a type without infinity.
+        Some(Value::Float(kept)) => !kept.is_nan() || !is_long,
         _ => true,
     };
     if is_same {

@@ -36,6 +36,25 @@ pub(super) fn binary(
         {
             return repeated(sequence, times, charge);
         }
+        // A scalar of numpy is a number here, not an array.
+        (
+            Operator::Multiply,
+            sequence @ (Value::List(_) | Value::Tuple(_)),
+            Value::Array(scalar),
+        )
+        | (
+            Operator::Multiply,
+            Value::Array(scalar),
+            sequence @ (Value::List(_) | Value::Tuple(_)),
+        ) if scalar.shape().is_empty() => {
+            let Value::Int(times) = scalar.elements().value(0) else {
+                return Err(format!(
+                    "can't multiply sequence by non-int of type 'numpy.{}'",
+                    scalar.type_name()
+                ));
+            };
+            return repeated(sequence, times, charge);
+        }
         (Operator::Add, Value::List(mut one), Value::List(other)) => {
             one.extend(other);
             return Ok(Value::List(one));

@@ -64,7 +64,7 @@ pub(crate) fn cast(elements: &Elements, dtype: DType) -> Result<Elements, CastEr
                     .collect(),
                 Elements::Floats(_, values) => values.iter().map(|value| [*value, 0.0]).collect(),
                 Elements::Complexes(_, values) => values.clone(),
-                others => each(others, complex_of)?,
+                others => each(others, false, parsed_complex)?,
             };
             Ok(Elements::Complexes(
                 dtype,
@@ -86,9 +86,9 @@ pub(crate) fn cast(elements: &Elements, dtype: DType) -> Result<Elements, CastEr
                 Elements::Floats(_, values) => values.clone(),
                 Elements::Complexes(_, values) => values.iter().map(|parts| parts[0]).collect(),
                 Elements::Objects(_) if savedmodel::numpy::is_void(dtype) => {
-                    each(elements, plain_float_of)?
+                    each(elements, false, plain_float_of)?
                 }
-                others => each(others, float_of)?,
+                others => each(others, false, float_of)?,
             };
             Ok(Elements::Floats(dtype, rounded(dtype, values)))
         }
@@ -122,7 +122,7 @@ pub(crate) fn cast(elements: &Elements, dtype: DType) -> Result<Elements, CastEr
                     .iter()
                     .map(|parts| truncated(dtype, parts[0]))
                     .collect(),
-                others => each(others, |value| integer_of(value, dtype))?,
+                others => each(others, true, |value| integer_of(value, dtype))?,
             };
             Ok(Elements::Ints(dtype, values))
         }
@@ -204,6 +204,7 @@ fn is_beyond(dtype: DType, value: f64) -> bool {
 
 fn each<T>(
     elements: &Elements,
+    is_integer: bool,
     convert: impl Fn(&Value) -> Result<T, CastError>,
 ) -> Result<Vec<T>, CastError> {
     let class = match elements {
@@ -211,6 +212,8 @@ fn each<T>(
         Elements::Strings(_) => Some("np.bytes_"),
         _ => None,
     };
+    // In the words of what reads them.
+    let class = class.filter(|class| *class == "np.str_" || !is_integer);
     (0..elements.len())
         .map(|index| convert(&elements.value(index)).map_err(|error| CastError { class, ..error }))
         .collect()
@@ -302,6 +305,47 @@ pub(crate) fn complex_of(value: &Value) -> Result<[f64; 2], CastError> {
     ])
 }
 
+/// Returns a value as a complex number, texts being read as Python's `complex` does.
+fn parsed_complex(value: &Value) -> Result<[f64; 2], CastError> {
+    let read = |text: &str| {
+        complex_in(text.trim())
+            .ok_or_else(|| CastError::plain("complex() arg is a malformed string"))
+    };
+    match value {
+        Value::Str(text) => read(text),
+        Value::Bytes(bytes) => read(&String::from_utf8_lossy(bytes)),
+        value => complex_of(value).map_err(|_| {
+            CastError::plain(format!("must be real number, not {}", value.type_name()))
+        }),
+    }
+}
+
+/// Reads `1`, `2j` or `(1+2j)`.
+fn complex_in(text: &str) -> Option<[f64; 2]> {
+    let inner = text
+        .strip_prefix('(')
+        .and_then(|text| text.strip_suffix(')'));
+    let text = inner.unwrap_or(text).trim();
+    let number = |text: &str| without_separators(text)?.parse::<f64>().ok();
+    let Some(parts) = text.strip_suffix(['j', 'J']) else {
+        return number(text).map(|real| [real, 0.0]);
+    };
+    let imaginary = |text: &str| match text {
+        "" | "+" => Some(1.0),
+        "-" => Some(-1.0),
+        text => number(text),
+    };
+    let bytes = parts.as_bytes();
+    let is_exponent = |at: usize| matches!(bytes.get(at.wrapping_sub(1)), Some(b'e' | b'E'));
+    let split = (1..bytes.len())
+        .rev()
+        .find(|at| matches!(bytes.get(*at), Some(b'+' | b'-')) && !is_exponent(*at));
+    match split.and_then(|at| parts.split_at_checked(at)) {
+        Some((real, rest)) => Some([number(real)?, imaginary(rest)?]),
+        None => imaginary(parts).map(|imaginary| [0.0, imaginary]),
+    }
+}
+
 fn parsed_float(text: &str, value: &Value) -> Result<f64, CastError> {
     without_separators(text.trim())
         .and_then(|digits| digits.parse().ok())
@@ -327,9 +371,14 @@ fn integer_of(value: &Value, dtype: DType) -> Result<i64, CastError> {
     let integer = python_int(value)?;
     match wrapped(dtype, integer) {
         kept if widened(dtype, kept) == integer => Ok(kept),
-        _ if i64::try_from(integer).is_err() => Err(CastError::plain(
-            "Python int too large to convert to C long".to_owned(),
-        )),
+        _ if i64::try_from(integer).is_err()
+            && (!matches!(dtype, DType::UINT32 | DType::UINT64)
+                || u64::try_from(integer).is_err()) =>
+        {
+            Err(CastError::plain(
+                "Python int too large to convert to C long".to_owned(),
+            ))
+        }
         _ => Err(CastError::plain(format!(
             "Python integer {integer} out of bounds for {dtype}"
         ))),
@@ -351,8 +400,11 @@ pub(crate) fn python_int(value: &Value) -> Result<i128, CastError> {
             "cannot convert float NaN to integer".to_owned(),
         )),
         Value::Float(value) if value.abs() < 1.7e38 => Ok(*value as i128),
-        Value::Float(_) => Err(CastError::plain(
+        Value::Float(value) if value.is_infinite() => Err(CastError::plain(
             "cannot convert float infinity to integer".to_owned(),
+        )),
+        Value::Float(_) => Err(CastError::plain(
+            "Python int too large to convert to C long".to_owned(),
         )),
         Value::Str(text) => parsed(text),
         Value::Bytes(bytes) => parsed(&String::from_utf8_lossy(bytes)),

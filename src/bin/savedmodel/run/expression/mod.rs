@@ -16,6 +16,10 @@
 //!   `...` and `None`, as in `image[np.newaxis, ..., ::-1]`;
 //! * `@path` or `@"path"`: the bytes of a file.
 //!
+//! Integers of Python end at 127 bits, `\N{...}` in strings is not read, and powers of floats are those
+//! of the C library, which in the last bit may not be numpy's. All else is compared with numpy, to the
+//! last bit, by `tests/interop/expressions.py`.
+//!
 //! Lines end nowhere, and a `;` within quotes or brackets does not end an expression.
 //!
 //! | part | holds |
