@@ -95,7 +95,7 @@ fn what_is_wrong_with_inputs_is_one_line_without_tensorflow() {
         (
             &[IDENTITY, "int32", "--input-exprs", "x=[1.5]"],
             2,
-            "is no integer that fits",
+            "is no integer of this type",
         ),
         (
             &[IDENTITY, "string", "--input-exprs", "x=[1]"],
@@ -527,7 +527,7 @@ fn files_of_all_kinds_are_inputs() {
                 "x=cli-goldens/goldens/_outdir/bfloat16.y.npy",
                 "float32",
             ],
-            "x",
+            "of which the file does not say",
         ),
     ] {
         let mut words = vec![args[0], "--dry-run", "--inputs", args[1]];

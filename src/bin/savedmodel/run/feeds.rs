@@ -1,6 +1,7 @@
 //! Values brought to the inputs of a signature.
 
 use savedmodel::model::Component;
+use savedmodel::numpy::is_void;
 use savedmodel::{DType, MetaGraph, Signature, Tensor, inspect};
 
 use super::examples::ExampleList;
@@ -42,6 +43,15 @@ pub(crate) fn tensor_of(
     match given {
         Given::Value(value) => feed(&value, &target, grammar),
         Given::Tensor(tensor) => feed_tensor(&tensor, &target, grammar),
+        Given::Void(array) if !is_void(input.dtype) => Err(Failure::Usage(
+            format!(
+                "{} ({}): the elements are `{}`, of which the file does not say what they are",
+                target.name,
+                input.dtype,
+                array.descr()
+            )
+            .into(),
+        )),
         Given::Void(array) => {
             let array = array.with_void_dtype(input.dtype)?;
             feed_tensor(&array.tensor()?, &target, grammar)

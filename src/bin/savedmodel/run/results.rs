@@ -36,10 +36,10 @@ impl OutputDirectory<'_> {
         let name = format!("{key}.npy");
         let mut parts = name.split('/').peekable();
         while let Some(part) = parts.next() {
-            let is_plain = !matches!(part, "" | "." | "..")
-                && !part.contains('\0')
-                && !(cfg!(windows) && part.contains(['\\', ':']));
-            if !is_plain {
+            let leads_out = matches!(part, "" | "." | "..")
+                || part.contains('\0')
+                || cfg!(windows) && part.contains(['\\', ':']);
+            if leads_out {
                 return Err(refuse("the key leads out of it"));
             }
             path.push(part);
