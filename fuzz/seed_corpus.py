@@ -144,6 +144,9 @@ def main():
         put_bundle(read(path), read(shards[0]) if shards else b"")
         for shard in shards:
             put_checkpoint(read(shard))
+    for path in glob.glob(os.path.join(TESTS, "fixtures", "pickles", "*.jsonl")):
+        for line in read(path).splitlines():
+            put("pickle", bytes.fromhex(json.loads(line)["pickle"]))
     corrupt = json.loads(read(os.path.join(TESTS, "vectors", "corrupt.json")))
     for case in corrupt["cases"]:
         shards = [bytes.fromhex(data) for _, data in sorted(case["files"].items())]

@@ -51,7 +51,7 @@
 //! |---|---|
 //! | `npz` | several arrays of numpy in a file: `numpy::NpzReader`, `numpy::NpzWriter` |
 //! | `safetensors` | the module of that name, and [`exchange`] with that format |
-//! | `tf-runtime` | the module `runtime`, which runs models through an installed TensorFlow |
+//! | `tf-runtime` | the module `runtime`, which runs models through an installed TensorFlow, as does `savedmodel run` |
 //! | `cli` | the command line tool `savedmodel`, with `npz`, `safetensors` and `serde` |
 //! | `serde` | reports of [`inspect`] and [`scan`] that can be serialized |
 //!

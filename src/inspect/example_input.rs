@@ -2,12 +2,55 @@ use std::collections::{HashMap, HashSet};
 
 use crate::error::Result;
 use crate::example::ParsingSpec;
-use crate::model::{Function, Graph, Node};
+use crate::model::{Function, Graph, MetaGraph, Node, Signature};
 use crate::proto::attr_value::Value;
+use crate::tensor::DType;
+
+/// Returns what the graph parses inputs of a signature as, for those that hold serialized examples,
+/// in the order of their names.
+///
+/// ```
+/// use savedmodel::SavedModel;
+/// use savedmodel::inspect::input_parsing_specs;
+///
+/// let model = SavedModel::open("tests/cli-goldens/models/parse_example_strings")?;
+/// let meta_graph = model.meta_graph(["serve"])?;
+/// let specs = input_parsing_specs(meta_graph, &meta_graph.signature("serving_default")?)?;
+/// let (input, spec) = &specs[0];
+/// assert_eq!(input, "examples");
+/// assert!(spec.features().iter().any(|feature| feature.key() == "name"));
+/// # Ok::<(), savedmodel::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// What [`MetaGraph::parsing_specs`] answers, and `Malformed` for a damaged graph.
+pub fn input_parsing_specs(
+    meta_graph: MetaGraph<'_>,
+    signature: &Signature,
+) -> Result<Vec<(String, ParsingSpec)>> {
+    let candidates: Vec<(&String, &str)> = signature
+        .inputs
+        .iter()
+        .filter(|(_, info)| info.dtype == DType::STRING)
+        .filter_map(|(name, info)| Some((name, info.name()?)))
+        .collect();
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let specs = meta_graph.parsing_specs()?;
+    let mut found = Vec::new();
+    for (input, tensor) in candidates.iter().filter(|_| !specs.is_empty()) {
+        if let Some(spec) = spec_of(meta_graph.graph(), &specs, tensor)? {
+            found.push(((*input).clone(), spec.clone()));
+        }
+    }
+    Ok(found)
+}
 
 /// Finds out what a tensor of a graph is parsed as, if it holds serialized examples: it is followed
 /// through nodes that pass it on and through calls of functions to the node that parses it.
-pub(super) fn spec_of<'s>(
+fn spec_of<'s>(
     graph: Graph<'_>,
     specs: &'s [ParsingSpec],
     tensor: &str,

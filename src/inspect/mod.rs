@@ -78,6 +78,7 @@ mod writer;
 pub use bundle::{BundleReport, DTypeReport, StoredTensor};
 pub use checkpoint::CheckpointOverview;
 pub use concrete_function::{ConcreteFunctionReport, Parameters};
+pub use example_input::input_parsing_specs;
 pub use files::FilesReport;
 pub use function_library::{
     FunctionArgument, FunctionBody, FunctionLibrary, FunctionNode, FunctionReport, FunctionReturn,

@@ -1,4 +1,4 @@
-use super::example_input;
+use super::example_input::input_parsing_specs;
 use super::sample_input::{SampleInput, check_size, sample_example, sample_sequence};
 use super::sample_json::{Text, example_object, examples_body, predict_body, write_feature};
 use super::sample_text::{examples_request, predict_request};
@@ -6,7 +6,6 @@ use super::signature::SignatureReport;
 use crate::error::{Error, Result};
 use crate::example::{Example, ParsingSpec, SequenceExample};
 use crate::model::{MetaGraph, Signature, SignatureKind};
-use crate::tensor::DType;
 
 /// Requests that a signature answers in TensorFlow Serving, made up: a form to fill in.
 ///
@@ -152,7 +151,7 @@ impl SampleOptions {
             ));
         }
         let signature = meta_graph.signature(key)?;
-        let specs = input_specs(meta_graph, &signature)?;
+        let specs = input_parsing_specs(meta_graph, &signature)?;
         let mut examples = Vec::new();
         let mut shown = Vec::new();
         for (input, spec) in &specs {
@@ -256,30 +255,6 @@ fn parted(result: Result<String>) -> (Option<String>, Option<String>) {
         Ok(text) => (Some(text), None),
         Err(error) => (None, Some(error.to_string())),
     }
-}
-
-/// Returns what the graph parses inputs as, for those that hold serialized examples.
-fn input_specs(
-    meta_graph: MetaGraph<'_>,
-    signature: &Signature,
-) -> Result<Vec<(String, ParsingSpec)>> {
-    let candidates: Vec<(&String, &str)> = signature
-        .inputs
-        .iter()
-        .filter(|(_, info)| info.dtype == DType::STRING)
-        .filter_map(|(name, info)| Some((name, info.name()?)))
-        .collect();
-    if candidates.is_empty() {
-        return Ok(Vec::new());
-    }
-    let specs = meta_graph.parsing_specs()?;
-    let mut found = Vec::new();
-    for (input, tensor) in candidates.iter().filter(|_| !specs.is_empty()) {
-        if let Some(spec) = example_input::spec_of(meta_graph.graph(), &specs, tensor)? {
-            found.push(((*input).clone(), spec.clone()));
-        }
-    }
-    Ok(found)
 }
 
 fn features(spec: &ParsingSpec) -> Vec<String> {

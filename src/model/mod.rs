@@ -29,12 +29,14 @@
 //! | `locate` | [`locate`]: from what a user names to a model or a checkpoint |
 //! | `meta_graph` | [`MetaGraph`] |
 //! | `signature`, `tensor_info` | [`Signature`] and its [`TensorInfo`]s |
+//! | `component` | [`Component`]: one tensor of those that they are made of |
 //! | `graph` | [`Graph`], [`Node`], [`Function`] |
 //! | `marked_op` | [`MarkedOp`]: the op to run after loading, the op to train |
 //! | `asset` | [`Asset`] |
 //! | `view` | messages not decoded yet, with the file in their errors |
 
 mod asset;
+mod component;
 mod copy;
 mod graph;
 mod load;
@@ -47,6 +49,7 @@ mod tensor_info;
 mod view;
 
 pub use asset::Asset;
+pub use component::Component;
 pub use copy::{CopiedModel, CopyProgress, ModelCopy};
 pub use graph::{Function, Graph, Node};
 pub use load::Format;

@@ -22,6 +22,9 @@
 //! | STRING | as [`StringForm`] says | `S`; `U`, as UTF-8 |
 //! | RESOURCE, VARIANT | – | – |
 //!
+//! What `pickle.dump` wrote of arrays, numbers, texts and containers of them is read by
+//! [`PickledValue`]; [`ArrayText`] is a tensor as `print` shows an array.
+//!
 //! `V` is numpy's word for bytes it knows nothing of, and it writes the types of `ml_dtypes` so: which
 //! one it was is not in the file. Arrays of Python objects (`|O`) are pickles, programs that a reader
 //! would run: they are written, of byte strings alone, and not read.
@@ -40,6 +43,7 @@
 //! ```
 
 mod descr;
+mod elements;
 mod header;
 mod layout;
 mod literal;
@@ -49,7 +53,9 @@ mod npz_reader;
 #[cfg(feature = "npz")]
 mod npz_writer;
 mod object_array;
+mod pickle;
 mod reader;
+mod text;
 mod writer;
 
 pub use descr::is_void;
@@ -60,5 +66,7 @@ pub use npz_reader::{ArrayInfo, NpzReader};
 pub use npz_writer::NpzWriter;
 #[cfg(feature = "npz")]
 pub(crate) use npz_writer::check_array_name;
+pub use pickle::PickledValue;
 pub use reader::NpyReader;
+pub use text::ArrayText;
 pub use writer::{StringForm, supports, write_npy};

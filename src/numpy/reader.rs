@@ -2,17 +2,13 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use prost::bytes::Bytes;
-
-use super::descr::{ByteOrder, Descr, check_void};
+use super::descr::{Descr, check_void};
+use super::elements;
 use super::header::{self, Header, LONGEST_PREAMBLE};
 use super::layout;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::store::{Blob, LocalStore, Store};
-use crate::tensor::{DType, Shape, Strings, Tensor};
-
-/// Elements of no bytes take memory that no file explains; so many are accepted.
-const MAX_EMPTY_STRINGS: u64 = 1 << 20;
+use crate::tensor::{DType, Shape, Tensor};
 
 /// Reads a `.npy` file: an array of numpy.
 ///
@@ -211,45 +207,8 @@ impl NpyReader {
         if self.header.fortran_order && lines > 1 {
             bytes = layout::row_major(&bytes, shape.dims(), size).into();
         }
-        self.decode(bytes, size)
+        elements::decode(&self.header.descr, self.void_dtype, shape, bytes)
             .map_err(|error| error.shifted(self.start))
-    }
-
-    fn decode(&self, bytes: Bytes, size: usize) -> Result<Tensor> {
-        let shape = &self.header.shape;
-        match self.header.descr {
-            Descr::Numbers { dtype, order } => {
-                let width = if dtype.is_complex() { size / 2 } else { size };
-                if order == ByteOrder::Little || width == 1 {
-                    return Tensor::from_bytes(dtype, shape, bytes);
-                }
-                let mut bytes = Vec::from(bytes);
-                layout::swap(&mut bytes, width);
-                Tensor::from_bytes(dtype, shape, bytes)
-            }
-            Descr::Void { .. } => {
-                let dtype = self.void_dtype.unwrap_or_default();
-                Tensor::from_bytes(dtype, shape, bytes)
-            }
-            Descr::Bytes { .. } => {
-                let items = items(&bytes, size, shape)?;
-                let strings: Strings = items.map(|item| trimmed(item, 1)).collect();
-                Tensor::from_shared_strings(shape, strings)
-            }
-            Descr::Text { order, .. } => {
-                let mut texts = Vec::new();
-                for (index, item) in items(&bytes, size, shape)?.enumerate() {
-                    // The place is that in the file where the order is its own.
-                    let text = text(trimmed(item, 4), order).ok_or_else(|| {
-                        Error::malformed(format!("element {index} is no text in UTF-32"))
-                            .at((index * size) as u64)
-                    })?;
-                    texts.push(text);
-                }
-                Tensor::from_strings(shape, texts)
-            }
-            Descr::Refused { why } => Err(Error::unsupported(why)),
-        }
     }
 
     fn refusal(&self) -> Option<Error> {
@@ -318,48 +277,6 @@ fn cut(what: String, offset: u64) -> Error {
         .remedy("the file is cut short: copy it again from its source")
 }
 
-/// Cuts fixed-width strings apart.
-fn items<'b>(
-    bytes: &'b [u8],
-    size: usize,
-    shape: &Shape,
-) -> Result<impl Iterator<Item = &'b [u8]> + use<'b>> {
-    let count = shape.elements();
-    if size == 0 && count > MAX_EMPTY_STRINGS {
-        return Err(Error::new(ErrorKind::TooLarge {
-            what: "an array of strings of no bytes".to_owned(),
-            size: count,
-            limit: MAX_EMPTY_STRINGS,
-        }));
-    }
-    // Within the file, so within `usize`, or few.
-    let count = count as usize;
-    Ok((0..count).map(move |index| &bytes[index * size..(index + 1) * size]))
-}
-
-/// Takes units of zeros from the end.
-fn trimmed(item: &[u8], unit: usize) -> &[u8] {
-    let used = item
-        .chunks(unit)
-        .rposition(|unit| unit.iter().any(|&byte| byte != 0));
-    match used {
-        Some(last) => &item[..(last + 1) * unit],
-        None => &[],
-    }
-}
-
-fn text(item: &[u8], order: ByteOrder) -> Option<String> {
-    let units = item.as_chunks::<4>().0.iter();
-    units
-        .map(|unit| {
-            char::from_u32(match order {
-                ByteOrder::Little => u32::from_le_bytes(*unit),
-                ByteOrder::Big => u32::from_be_bytes(*unit),
-            })
-        })
-        .collect()
-}
-
 impl fmt::Debug for NpyReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NpyReader({} {})", self.descr(), self.shape())
@@ -368,7 +285,10 @@ impl fmt::Debug for NpyReader {
 
 #[cfg(test)]
 mod tests {
+    use prost::bytes::Bytes;
+
     use super::*;
+    use crate::error::ErrorKind;
 
     fn file(header: &str, elements: &[u8]) -> Vec<u8> {
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -172,8 +172,17 @@ impl SavedModelBundle {
     /// dtype or output is not that of the graph, or a default not what the input takes;
     /// `Unsupported` if an output is of a dtype whose values cannot leave TensorFlow.
     pub fn signature(&self, key: &str) -> Result<SignatureRunner> {
-        let signature = self.meta_graph()?.signature(key)?;
-        SignatureRunner::new(&self.session, key, &signature)
+        let meta_graph = self.meta_graph()?;
+        let signature = meta_graph.signature(key)?;
+        let mut with_default = HashSet::new();
+        for node in meta_graph.graph().nodes() {
+            let node = node?;
+            if node.op() == "PlaceholderWithDefault" {
+                with_default.insert(node.name());
+            }
+        }
+        let is_optional = |node: &str| with_default.contains(node);
+        SignatureRunner::new(&self.session, key, &signature, is_optional)
             .map_err(|error| error.in_file(self.model.model_path()))
     }
 

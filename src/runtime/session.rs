@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// Feeds tensors, computes what leads to the fetches and the targets, and returns the values of
-    /// the fetches in their order. Tensors are named `node:output`, or `node` for output 0; targets
+    /// the fetches in their order; of one that is fed, what was fed. Tensors are named `node:output`, or `node` for output 0; targets
     /// are nodes that are run for what they do.
     ///
     /// ```no_run
@@ -107,6 +107,20 @@ impl Session {
         if fetches.is_empty() && targets.is_empty() {
             // TensorFlow refuses to do nothing.
             return Ok(Default::default());
+        }
+        let fed = |fetch: &Output| inputs.iter().position(|input| input == fetch);
+        if fetches.iter().any(|fetch| fed(fetch).is_some()) {
+            // TensorFlow refuses to return what it was fed, which its Python does not.
+            let computed = fetches.iter().filter(|fetch| fed(fetch).is_none());
+            let computed: Vec<Output> = computed.copied().collect();
+            let (results, metadata) =
+                self.run_resolved(options, inputs, tensors, &computed, targets)?;
+            let mut results = results.into_iter();
+            let all = fetches.iter().filter_map(|fetch| match fed(fetch) {
+                Some(place) => tensors.get(place).map(|tensor| (*tensor).clone()),
+                None => results.next(),
+            });
+            return Ok((all.collect(), metadata));
         }
         let values = tensors.iter().map(|tensor| self.raw.value(tensor));
         let values: Vec<ffi::Value> = values.collect::<Result<_>>()?;

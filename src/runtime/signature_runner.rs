@@ -7,7 +7,7 @@ use super::options::RunOptions;
 use super::outputs::Outputs;
 use super::session::Session;
 use crate::error::{Error, Printable, Result};
-use crate::model::{Encoding, Signature, TensorInfo};
+use crate::model::{Component, Signature};
 use crate::proto::RunMetadata;
 use crate::tensor::{DType, PartialShape, Tensor};
 
@@ -19,6 +19,9 @@ use crate::tensor::{DType, PartialShape, Tensor};
 /// An input or output that is one tensor goes by its name `x`. One that is made of several is given
 /// and returned as such: a sparse one as `x/values`, `x/indices` and `x/dense_shape`, another
 /// composite one, as a ragged tensor, as `x/0`, `x/1` and so on.
+///
+/// An input may be left out if the signature has a default for it, or the graph a value of its own,
+/// a `PlaceholderWithDefault`.
 pub struct SignatureRunner {
     session: Arc<Session>,
     key: String,
@@ -36,26 +39,35 @@ struct Slot {
     shape: PartialShape,
     /// What is fed if the caller does not.
     default: Option<Tensor>,
+    /// Whether the graph has a value for it, so that nothing need be fed.
+    is_optional: bool,
     /// The place of another input that is the same tensor of the graph.
     same_as: Option<usize>,
 }
 
 impl SignatureRunner {
-    pub(super) fn new(session: &Arc<Session>, key: &str, signature: &Signature) -> Result<Self> {
-        let slots = |kind: &str, infos: &mut dyn Iterator<Item = (&String, &TensorInfo)>| {
-            let mut slots = Vec::new();
-            for (name, info) in infos {
-                flatten(name, info, &mut |name, tensor, dtype, shape| {
-                    let slot = Slot::new(session, name, tensor, dtype, shape?);
-                    slots.push(slot.map_err(|error| {
-                        in_signature(key, format_args!("{kind} `{}`: {error}", Printable(name)))
-                    })?);
-                    Ok(())
+    /// Makes one; `is_optional` says of a node whether it has a value if nothing is fed.
+    pub(super) fn new(
+        session: &Arc<Session>,
+        key: &str,
+        signature: &Signature,
+        is_optional: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
+        let slots = |kind: &str, components: Vec<Component>| {
+            let slots = components.into_iter().map(|component| {
+                let name = component.name.clone();
+                let is_optional = is_optional(component.node());
+                let slot = Slot::new(session, component).map_err(|error| {
+                    in_signature(key, format_args!("{kind} `{}`: {error}", Printable(&name)))
                 })?;
-            }
-            Ok::<_, Error>(slots)
+                Ok(Slot {
+                    is_optional,
+                    ..slot
+                })
+            });
+            slots.collect::<Result<Vec<Slot>>>()
         };
-        let mut inputs = slots("input", &mut signature.inputs.iter())?;
+        let mut inputs = slots("input", signature.input_components()?)?;
         for slot in &mut inputs {
             if let Some(value) = signature.defaults.get(&slot.name) {
                 let value = Tensor::from_proto(value)?;
@@ -70,7 +82,7 @@ impl SignatureRunner {
                 .iter()
                 .position(|other| other.output == slot[0].output);
         }
-        let outputs = slots("output", &mut signature.outputs.iter())?;
+        let outputs = slots("output", signature.output_components()?)?;
         for slot in &outputs {
             session.check_can_leave(&slot.name, slot.output)?;
         }
@@ -133,8 +145,9 @@ impl SignatureRunner {
         feeds: impl IntoIterator<Item = (N, T)>,
     ) -> Result<Outputs> {
         let feeds: Vec<(N, T)> = feeds.into_iter().collect();
-        let tensors = self.arrange(&feeds)?;
-        let (tensors, _) = self.run_arranged(None, &tensors, &self.fetches)?;
+        let (inputs, tensors) = self.arrange(&feeds)?;
+        let session = &self.session;
+        let (tensors, _) = session.run_resolved(None, &inputs, &tensors, &self.fetches, &[])?;
         Ok(Outputs::new(Arc::clone(&self.output_names), tensors))
     }
 
@@ -151,14 +164,16 @@ impl SignatureRunner {
         outputs: &[&str],
     ) -> Result<(Outputs, RunMetadata)> {
         let feeds: Vec<(N, T)> = feeds.into_iter().collect();
-        let tensors = self.arrange(&feeds)?;
+        let (inputs, tensors) = self.arrange(&feeds)?;
         let fetches = outputs.iter().map(|name| {
             let slot = self.outputs.iter().find(|slot| slot.name == **name);
             slot.map(|slot| slot.output)
                 .ok_or_else(|| self.no_such("output", name, &self.outputs))
         });
         let fetches: Vec<Output> = fetches.collect::<Result<_>>()?;
-        let (tensors, metadata) = self.run_arranged(Some(options), &tensors, &fetches)?;
+        let session = &self.session;
+        let (tensors, metadata) =
+            session.run_resolved(Some(options), &inputs, &tensors, &fetches, &[])?;
         let names = outputs.iter().map(|name| Box::from(*name)).collect();
         Ok((Outputs::new(names, tensors), metadata))
     }
@@ -167,7 +182,7 @@ impl SignatureRunner {
     fn arrange<'t, N: AsRef<str>, T: Borrow<Tensor>>(
         &'t self,
         feeds: &'t [(N, T)],
-    ) -> Result<Vec<&'t Tensor>> {
+    ) -> Result<(Vec<Output>, Vec<&'t Tensor>)> {
         let mut values: Vec<Option<&Tensor>> = vec![None; self.inputs.len()];
         for (name, tensor) in feeds {
             let (name, tensor) = (name.as_ref(), tensor.borrow());
@@ -181,45 +196,40 @@ impl SignatureRunner {
                 return Err(self.fault(format_args!("input `{}` is fed twice", Printable(name))));
             }
         }
-        let mut missing = Vec::new();
         for (slot, value) in self.inputs.iter().zip(&mut values) {
             *value = value.or(slot.default.as_ref());
-            if value.is_none() {
-                missing.push(format!("`{}` ({} {})", slot.name, slot.dtype, slot.shape));
+        }
+        for (place, slot) in self.inputs.iter().enumerate() {
+            let Some(other) = slot.same_as else { continue };
+            match (values[other], values[place]) {
+                (Some(one), Some(two)) if one != two => {
+                    return Err(self.fault(format_args!(
+                        "inputs `{}` and `{}` are one tensor and must be equal",
+                        Printable(&self.inputs[other].name),
+                        Printable(&slot.name)
+                    )));
+                }
+                (one, two) => (values[other], values[place]) = (one.or(two), one.or(two)),
             }
         }
-        for (slot, value) in self.inputs.iter().zip(&values) {
-            if let Some(other) = slot.same_as
-                && values[other] != *value
-            {
-                return Err(self.fault(format_args!(
-                    "inputs `{}` and `{}` are one tensor and must be equal",
-                    Printable(&self.inputs[other].name),
-                    Printable(&slot.name)
-                )));
+        let mut missing = Vec::new();
+        let (mut inputs, mut tensors) = (Vec::new(), Vec::new());
+        for (slot, value) in self.inputs.iter().zip(values) {
+            match value {
+                Some(value) if slot.same_as.is_none() => {
+                    inputs.push(slot.output);
+                    tensors.push(value);
+                }
+                None if !slot.is_optional => {
+                    missing.push(format!("`{}` ({} {})", slot.name, slot.dtype, slot.shape));
+                }
+                _ => {}
             }
         }
         match missing[..] {
-            [] => {
-                let named = self.inputs.iter().zip(values);
-                let fed = named.filter(|(slot, _)| slot.same_as.is_none());
-                Ok(fed.filter_map(|(_, value)| value).collect())
-            }
+            [] => Ok((inputs, tensors)),
             _ => Err(self.fault(format_args!("no input {}", Printable(&missing.join(", "))))),
         }
-    }
-
-    fn run_arranged(
-        &self,
-        options: Option<&RunOptions>,
-        tensors: &[&Tensor],
-        fetches: &[Output],
-    ) -> Result<(Vec<Tensor>, RunMetadata)> {
-        // Few enough to be gathered each time: a pointer and a number for each input.
-        let slots = self.inputs.iter().filter(|slot| slot.same_as.is_none());
-        let inputs: Vec<Output> = slots.map(|slot| slot.output).collect();
-        self.session
-            .run_resolved(options, &inputs, tensors, fetches, &[])
     }
 
     fn no_such(&self, kind: &str, name: &str, slots: &[Slot]) -> Error {
@@ -247,26 +257,21 @@ impl SignatureRunner {
 }
 
 impl Slot {
-    fn new(
-        session: &Session,
-        name: &str,
-        tensor: &str,
-        dtype: DType,
-        shape: PartialShape,
-    ) -> Result<Self> {
-        let output = session.tensor(tensor)?;
-        let actual = session.dtype(output);
-        if actual != dtype.base() {
+    fn new(session: &Session, component: Component) -> Result<Self> {
+        let output = session.tensor(&component.tensor)?;
+        let (dtype, actual) = (component.dtype, session.dtype(output));
+        if actual != dtype {
             return Err(Error::malformed(format!(
                 "it is {dtype} in the signature and {actual} in the graph"
             )));
         }
         Ok(Slot {
-            name: name.to_owned(),
+            name: component.name,
             output,
-            dtype: dtype.base(),
-            shape,
+            dtype,
+            shape: component.shape,
             default: None,
+            is_optional: false,
             same_as: None,
         })
     }
@@ -315,54 +320,6 @@ impl fmt::Debug for SignatureRunner {
 
 fn in_signature(key: &str, what: fmt::Arguments<'_>) -> Error {
     Error::malformed(format!("signature `{}`: {what}", Printable(key)))
-}
-
-/// How deep a composite input may be made of composite ones.
-const MAX_DEPTH: usize = 16;
-
-type Visit<'a> = dyn FnMut(&str, &str, DType, Result<PartialShape>) -> Result<()> + 'a;
-
-/// Walks the tensors that an input or output is made of, each with the name it goes by.
-fn flatten(name: &str, info: &TensorInfo, visit: &mut Visit<'_>) -> Result<()> {
-    flatten_within(MAX_DEPTH, name, info, visit)
-}
-
-fn flatten_within(
-    depth: usize,
-    name: &str,
-    info: &TensorInfo,
-    visit: &mut Visit<'_>,
-) -> Result<()> {
-    match &info.encoding {
-        Encoding::Name(tensor) => visit(name, tensor, info.dtype, info.shape()),
-        Encoding::CooSparse {
-            values,
-            indices,
-            dense_shape,
-        } => {
-            let parts = [
-                ("values", values, info.dtype, 1),
-                ("indices", indices, DType::INT64, 2),
-                ("dense_shape", dense_shape, DType::INT64, 1),
-            ];
-            parts
-                .into_iter()
-                .try_for_each(|(part, tensor, dtype, rank)| {
-                    let shape = PartialShape::new(&vec![None; rank]);
-                    visit(&format!("{name}/{part}"), tensor, dtype, shape)
-                })
-        }
-        Encoding::Composite { components, .. } if depth > 0 => components
-            .iter()
-            .enumerate()
-            .try_for_each(|(i, component)| {
-                flatten_within(depth - 1, &format!("{name}/{i}"), component, visit)
-            }),
-        Encoding::Composite { .. } | Encoding::Unset => Err(Error::malformed(format!(
-            "`{}` is no tensor of the graph",
-            Printable(name)
-        ))),
-    }
 }
 
 #[cfg(test)]

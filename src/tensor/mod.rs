@@ -41,6 +41,7 @@ mod view;
 
 pub use dtype::DType;
 pub use element::Element;
+pub(crate) use numeric::{Decode, decoder, round_to_half};
 pub use shape::{Dimension, PartialShape, Shape};
 pub use slice::{Extent, TensorSlice};
 pub(crate) use slice::{Runs, copy_region, intersect};

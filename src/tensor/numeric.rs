@@ -167,6 +167,11 @@ pub(crate) fn magnitude_decoder(dtype: DType) -> Option<Decode> {
     })
 }
 
+/// Returns the value of HALF that is nearest to a number, of two the even one.
+pub(crate) fn round_to_half(value: f64) -> f64 {
+    half(HALF.encode(value))
+}
+
 /// Fills stored elements with values. There are as many of either.
 type Encode = fn(values: &[f64], bytes: &mut [u8]);
 

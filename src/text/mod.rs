@@ -21,6 +21,7 @@ mod number;
 mod parser;
 mod printer;
 
+pub(crate) use number::general;
 pub use parser::parse;
 pub use printer::{Printer, UnknownFields, print};
 

@@ -7,10 +7,11 @@ pub(super) fn write_float(out: &mut Vec<u8>, value: f32) {
     }
     let short = format!("{:.*e}", FLOAT_DIGITS - 1, value);
     if short.parse() == Ok(value) {
-        write_general(out, &short, FLOAT_DIGITS);
+        out.extend_from_slice(general(&short, FLOAT_DIGITS).as_bytes());
     } else {
         let digits = FLOAT_DIGITS + 3;
-        write_general(out, &format!("{:.*e}", digits - 1, value), digits);
+        let long = format!("{:.*e}", digits - 1, value);
+        out.extend_from_slice(general(&long, digits).as_bytes());
     }
 }
 
@@ -21,10 +22,11 @@ pub(super) fn write_double(out: &mut Vec<u8>, value: f64) {
     }
     let short = format!("{:.*e}", DOUBLE_DIGITS - 1, value);
     if short.parse() == Ok(value) {
-        write_general(out, &short, DOUBLE_DIGITS);
+        out.extend_from_slice(general(&short, DOUBLE_DIGITS).as_bytes());
     } else {
         let digits = DOUBLE_DIGITS + 2;
-        write_general(out, &format!("{:.*e}", digits - 1, value), digits);
+        let long = format!("{:.*e}", digits - 1, value);
+        out.extend_from_slice(general(&long, digits).as_bytes());
     }
 }
 
@@ -65,8 +67,8 @@ fn write_special(out: &mut Vec<u8>, value: f64) -> bool {
     true
 }
 
-/// Appends a number that Rust printed as `d.ddde-5` the way `%g` would with that many digits.
-fn write_general(out: &mut Vec<u8>, scientific: &str, digits: usize) {
+/// Returns a number that Rust printed as `d.ddde-5` the way `%g` would have it with that many digits.
+pub(crate) fn general(scientific: &str, digits: usize) -> String {
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
@@ -104,7 +106,7 @@ fn write_general(out: &mut Vec<u8>, scientific: &str, digits: usize) {
             text.push_str(fraction);
         }
     }
-    out.extend_from_slice(text.as_bytes());
+    text
 }
 
 #[cfg(test)]

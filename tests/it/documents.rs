@@ -156,6 +156,7 @@ const COMMANDS: &[&[&str]] = &[
     &["ops", "PATH", "--json"],
     &["ops", "PATH", "--json", "--where", "NoOp"],
     &["signature", "PATH", "--json"],
+    &["run", "PATH", "--random", "--dry-run", "--json"],
     &["scan", "PATH", "--json"],
     &["show", "PATH", "--json"],
     &["show", "PATH", "--json", "--all"],

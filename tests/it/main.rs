@@ -1,6 +1,7 @@
 //! Integration tests.
 
 mod answers;
+mod array_text;
 mod building;
 mod casts;
 #[cfg(unix)]
@@ -23,6 +24,7 @@ mod documents;
 mod example_models;
 mod examples;
 mod exchange;
+mod expressions;
 mod fingerprints;
 mod fixtures;
 mod forge;
@@ -46,6 +48,7 @@ mod object_models;
 mod object_trees;
 mod op_facts;
 mod overview;
+mod pickles;
 mod printing;
 mod proto;
 mod random;
@@ -53,6 +56,8 @@ mod random;
 mod readme;
 mod records;
 mod replacing;
+#[cfg(feature = "cli")]
+mod running;
 #[cfg(feature = "safetensors")]
 mod safetensors;
 mod salvage;

@@ -527,3 +527,45 @@ fn functions_of_a_model_without_signatures_have_tables_and_variables_interop() {
     let error = pair.call([x()], [("extra", "less".into())]).unwrap_err();
     assert!(error.to_string().contains("extra=\"more\""), "{error}");
 }
+
+#[test]
+fn an_input_that_the_graph_has_a_value_for_may_be_left_out_interop() {
+    let Some(runtime) = runtime("an_input_that_the_graph_has_a_value_for_may_be_left_out_interop")
+    else {
+        return;
+    };
+    let bundle = load(runtime, &golden("tf1_simple_save")).unwrap();
+    let signature = bundle.signature("serving_default").unwrap();
+    let x = Tensor::from_slice([1, 3], &[1f32, 2., 3.]).unwrap();
+    let keep = Tensor::scalar(1f32);
+    let (without, with) = (
+        signature.run([("x", &x)]).unwrap(),
+        signature.run([("x", &x), ("keep", &keep)]).unwrap(),
+    );
+    // The graph has another value.
+    assert_ne!(without["y"], with["y"]);
+    let error = signature.run([("keep", &keep)]).unwrap_err();
+    assert!(error.to_string().contains("no input `x`"), "{error}");
+    assert!(!error.to_string().contains("`keep`"), "{error}");
+}
+
+#[test]
+fn what_is_fed_is_returned_where_it_is_an_output_interop() {
+    let Some(runtime) = runtime("what_is_fed_is_returned_where_it_is_an_output_interop") else {
+        return;
+    };
+    let nodes = vec![
+        placeholder("x"),
+        node("y", "Neg", &["x"], vec![dtype("T", DType::FLOAT)]),
+    ];
+    let scratch = Scratch::model("through", &model(vec![meta_graph(nodes, vec![], "x:0")]));
+    let bundle = load(runtime, scratch.path()).unwrap();
+    let x = Tensor::from_slice([2], &[1f32, 2.]).unwrap();
+    let outputs = bundle.signature("serving_default").unwrap();
+    assert_eq!(outputs.run([("x", &x)]).unwrap()["y"], x);
+    let found = bundle
+        .session()
+        .run([("x:0", &x)], &["y:0", "x:0", "y:0"], &[]);
+    let minus = Tensor::from_slice([2], &[-1f32, -2.]).unwrap();
+    assert_eq!(found.unwrap(), [minus.clone(), x, minus]);
+}

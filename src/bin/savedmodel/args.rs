@@ -6,6 +6,7 @@ use clap_complete::Shell;
 use savedmodel::{DType, TensorSlice, model, numpy};
 
 use crate::convert::{ByteSize, Rename};
+use crate::run::Run;
 
 use crate::terminal::When;
 
@@ -85,6 +86,7 @@ pub(crate) enum Command {
     Fingerprint(Fingerprint),
     /// Writes a model with its program in another form, or tensors in another format
     Convert(Box<Convert>),
+    Run(Box<Run>),
     /// Looks for what a model can do besides computing: files, network, other code
     Scan(Scan),
 
@@ -109,7 +111,9 @@ impl Command {
             Command::Variables(_) => " (`savedmodel variables PATH` lists them)",
             Command::Ops(_) => " (`savedmodel ops PATH` lists all ops)",
             Command::Functions(_) => " (`savedmodel functions PATH` lists them)",
-            Command::Show(_) | Command::Signature(_) => " (`savedmodel PATH` lists the signatures)",
+            Command::Show(_) | Command::Signature(_) | Command::Run(_) => {
+                " (`savedmodel PATH` lists the signatures)"
+            }
             _ => return None,
         })
     }

@@ -14,6 +14,7 @@ pub(crate) enum Outcome {
 }
 
 /// What keeps a command from its end.
+#[derive(Debug)]
 pub(crate) enum Failure {
     /// The model, or what was asked of it.
     Model(Error),
@@ -23,6 +24,8 @@ pub(crate) enum Failure {
     Explained(Error, Cow<'static, str>),
     /// Options that do not go together.
     Usage(Cow<'static, str>),
+    /// What a command needs is not there, or refuses.
+    Missing(Cow<'static, str>),
     /// Writing the output.
     Output(io::Error),
 }
@@ -57,7 +60,7 @@ impl fmt::Display for Failure {
                 let text = text.strip_suffix(help.as_deref().unwrap_or_default());
                 write!(f, "{} ({option})", text.unwrap_or(&error.to_string()))
             }
-            Failure::Usage(what) => f.write_str(what),
+            Failure::Usage(what) | Failure::Missing(what) => f.write_str(what),
             Failure::Output(error) => write!(f, "cannot write the output: {error}"),
         }
     }

@@ -15,6 +15,7 @@
 //! | `decimal` | numbers in as few digits as tell them apart |
 //! | `text` | text that is safe on a terminal |
 //! | `json` | JSON, written as it comes |
+//! | `run` | signatures, run, and the inputs for them |
 //! | `scan` | what a model can do besides computing |
 //! | `show` | what a model holds, as the stock tool words it |
 //! | `meta_graphs` | which meta graphs are meant |
@@ -49,6 +50,7 @@ mod path;
 mod progress;
 mod python;
 mod recover;
+mod run;
 mod salvage;
 mod scan;
 mod show;
@@ -118,6 +120,7 @@ fn main() -> ExitCode {
         Command::Recover(args) => recover::run(&args, &mut out),
         Command::Fingerprint(args) => fingerprint::run(&args, &mut out),
         Command::Convert(args) => convert::run(&args, &mut out),
+        Command::Run(args) => run::run(&args, &mut out),
         Command::Scan(args) => scan::run(&args, &mut out),
         Command::Versions(args) => versions::run(&args, &mut out),
         Command::Schema => out

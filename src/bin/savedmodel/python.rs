@@ -97,7 +97,7 @@ pub(crate) fn dim_str(dim: Option<u64>) -> String {
     dim.map_or("None".to_owned(), |dim| dim.to_string())
 }
 
-fn shape_str(shape: &PartialShape) -> String {
+pub(crate) fn shape_str(shape: &PartialShape) -> String {
     match shape.dims() {
         None => "<unknown>".to_owned(),
         Some([dim]) => format!("({},)", dim_str(*dim)),

@@ -61,7 +61,8 @@ struct Document {
     sample: SampleRequest,
 }
 
-fn default_key(meta_graph: MetaGraph<'_>) -> Result<String, Failure> {
+/// Returns the signature that is meant if none is named.
+pub(crate) fn default_key(meta_graph: MetaGraph<'_>) -> Result<String, Failure> {
     let mut keys = meta_graph.signature_keys()?;
     // Signatures of that kind mark an op, and answer no requests.
     keys.retain(|key| !key.starts_with("__saved_model_"));

@@ -2,6 +2,7 @@
 //! the arguments of TensorFlow's own tool and prints what it prints, byte for byte.
 
 mod flags;
+mod run;
 mod scan;
 mod show;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use crate::failure;
 use flags::{Flags, Refusal};
-use savedmodel::{Error, ErrorKind, MetaGraph, SavedModel};
+use savedmodel::{Error, ErrorKind, MetaGraph, SavedModel, Signature};
 
 /// What ends a command early.
 enum Failure {
@@ -62,9 +63,8 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let result = match flags.command.as_str() {
         "show" => show::run(&flags, &mut out),
         "scan" => scan::run(&flags, &mut out),
-        command => Err(Failure::Message(format!(
-            "{command} is not supported by this version: it has no TensorFlow to run models with"
-        ))),
+        // The only other one that is not answered above.
+        _ => run::run(&flags, &mut out),
     };
     // What was printed before a fault stays.
     let flushed = out.flush().map_err(Failure::Output);
@@ -180,6 +180,18 @@ fn find_meta_graph<'m>(
     )))
 }
 
+/// Finds a signature of a meta graph.
+fn find_signature(meta_graph: MetaGraph<'_>, key: &str) -> Result<Signature, Failure> {
+    let mut signatures = meta_graph.signatures()?;
+    signatures.remove(key).ok_or_else(|| {
+        let keys: Vec<&str> = signatures.keys().map(String::as_str).collect();
+        Failure::Message(format!(
+            "Could not find signature \"{key}\". Please choose from: {}",
+            keys.join(", ")
+        ))
+    })
+}
+
 /// Splits a list of tags; the stock tool trims blanks in some places and not in others.
 fn split_tags(text: &str) -> Vec<&str> {
     text.split(',').filter(|tag| !tag.is_empty()).collect()
@@ -205,6 +217,8 @@ Looks into TensorFlow SavedModels with the arguments of TensorFlow's own saved_m
 Usage:
   saved_model_cli show --dir DIR [--all]
   saved_model_cli show --dir DIR --tag_set TAGS [--signature_def KEY] [--list_ops]
+  saved_model_cli run --dir DIR --tag_set TAGS --signature_def KEY INPUTS
+                      [--outdir DIR [--overwrite]]
   saved_model_cli scan --dir DIR [--tag_set TAGS] [--op_denylist OPS]
 
   --dir DIR            the model's directory
@@ -212,8 +226,13 @@ Usage:
   --signature_def KEY  a signature by its key
   --all                everything: signatures, ops and functions of all meta graphs
   --list_ops           the ops of the meta graph
+  --inputs TEXT        inputs from files: KEY=FILE or KEY=FILE[NAME], semicolons between
+  --input_exprs TEXT   inputs from Python literals: KEY=LITERAL, semicolons between
+  --input_examples TEXT  inputs from tf.Examples: KEY=[{\"FEATURE\": [VALUES]}]
+  --outdir DIR         write outputs to DIR/KEY.npy too, with --overwrite also over files
   --op_denylist OPS    look for these ops [default: PrintV2, ReadFile, WriteFile]
 
-Output and exit codes are those of TensorFlow's tool: 0 success, 1 the model cannot be read or has
-no such tags or signature, 2 the command line is wrong. `savedmodel --help` shows what else there is.
+Output and exit codes are those of TensorFlow's tool: 0 success, 1 the model cannot be read or run or
+has no such tags or signature, 2 the command line is wrong. `savedmodel --help` shows what else there
+is. `run` needs an installed TensorFlow, in the active environment or named in SAVEDMODEL_TF_LIB.
 ";

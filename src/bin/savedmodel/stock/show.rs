@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use super::flags::Flags;
-use super::{Failure, find_meta_graph, open, split_tags, split_trimmed_tags};
+use super::{Failure, find_meta_graph, find_signature, open, split_tags, split_trimmed_tags};
 use crate::show::{self, Style, text};
 
 pub(super) fn run(flags: &Flags, out: &mut impl Write) -> Result<(), Failure> {
@@ -32,17 +32,8 @@ pub(super) fn run(flags: &Flags, out: &mut impl Write) -> Result<(), Failure> {
         Some(key) => {
             let tags = split_trimmed_tags(tag_set)?;
             let meta_graph = find_meta_graph(&model, &tags, &tags.join(","))?;
-            let signatures = meta_graph.signatures()?;
-            match signatures.get(key) {
-                Some(signature) => text::write_signature(out, signature, "", Style::Stock)?,
-                None => {
-                    let keys: Vec<&str> = signatures.keys().map(String::as_str).collect();
-                    return Err(Failure::Message(format!(
-                        "Could not find signature \"{key}\". Please choose from: {}",
-                        keys.join(", ")
-                    )));
-                }
-            }
+            let signature = find_signature(meta_graph, key)?;
+            text::write_signature(out, &signature, "", Style::Stock)?;
         }
     }
     Ok(())
