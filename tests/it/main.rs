@@ -18,6 +18,7 @@ mod cli_overview;
 mod cli_tensors;
 mod copies;
 mod corrupt;
+mod default_attrs;
 #[cfg(feature = "cli")]
 mod documents;
 mod example_models;
