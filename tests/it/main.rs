@@ -24,6 +24,7 @@ mod documents;
 mod example_models;
 mod examples;
 mod exchange;
+mod export_outputs;
 mod fingerprints;
 mod fixtures;
 mod forge;
