@@ -15,6 +15,7 @@
 //! | `export_output` | [`ExportOutput`]: what a head of a network gives |
 //! | `export_outputs` | [`ExportOutputs`]: all of them, as Estimator makes signatures of them |
 //! | `default_attrs` | attrs at their default, stripped |
+//! | `restored_keys` | whether what a graph restores is there |
 //! | `trained_variables` | the collections by which loaders know a graph's variables |
 //! | `asset_names` | names of assets that are told apart |
 //! | `extra_assets` | files for the serving system |
@@ -34,6 +35,7 @@ mod object_nodes;
 mod object_program;
 mod object_signature;
 mod parameters;
+mod restored_keys;
 mod saved_model;
 mod signature;
 mod static_table;

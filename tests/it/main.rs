@@ -52,6 +52,7 @@ mod printing;
 mod proto;
 mod random;
 mod records;
+mod refused_models;
 mod replacing;
 #[cfg(feature = "safetensors")]
 mod safetensors;
