@@ -341,16 +341,26 @@ pub(crate) fn in_order(line: &str) -> String {
     }
 }
 
+type Run = fn(&str, &[&Path]) -> Option<Vec<u8>>;
+
 #[test]
 fn interop_tensorflow_loads_what_was_described() {
-    let scratch = Scratch::new("object-models");
-    let [module, perceptron] = write_models(&scratch);
+    load(&Scratch::new("object-models"), tensorflow::run);
+}
+
+#[test]
+fn interop_an_older_release_loads_what_was_described() {
+    load(&Scratch::new("object-models-older"), tensorflow::run_older);
+}
+
+fn load(scratch: &Scratch, run: Run) {
+    let [module, perceptron] = write_models(scratch);
     let example = scratch.path().join("example");
     tf2_module::write(&example).unwrap();
     let odd = scratch.path().join("oddities");
     write(oddities().unwrap(), &odd).unwrap();
     let arguments: [&Path; 4] = [&module, &perceptron, &example, &odd];
-    let Some(answer) = tensorflow::run("load_objects.py", &arguments) else {
+    let Some(answer) = run("load_objects.py", &arguments) else {
         return;
     };
     let answer: Json = serde_json::from_slice(&answer).unwrap();
@@ -370,8 +380,17 @@ fn interop_tensorflow_loads_what_was_described() {
 
 #[test]
 fn interop_signatures_of_objects_run_by_every_route() {
-    let scratch = Scratch::new("object-model-routes");
-    let [module, perceptron] = write_models(&scratch);
+    run_signatures(&Scratch::new("object-model-routes"), tensorflow::run);
+}
+
+#[test]
+fn interop_signatures_of_objects_run_in_an_older_release_by_every_route() {
+    let scratch = Scratch::new("object-model-routes-older");
+    run_signatures(&scratch, tensorflow::run_older);
+}
+
+fn run_signatures(scratch: &Scratch, run: Run) {
+    let [module, perceptron] = write_models(scratch);
     let x = json!({"dtype": "float32", "values": [[1., 1.], [0., 2.]]});
     let vector = |values: [f32; 2]| json!({"dtype": "float32", "values": values});
     let case = |model: &Path, signature: &str, inputs: Json| json!({"model": model, "tags": ["serve"], "signature": signature, "inputs": inputs});
@@ -409,7 +428,7 @@ fn interop_signatures_of_objects_run_by_every_route() {
     ];
     let file = scratch.path().join("cases.json");
     std::fs::write(&file, cases.to_string()).unwrap();
-    let Some(answers) = tensorflow::run("run_routes.py", &[&file]) else {
+    let Some(answers) = run("run_routes.py", &[&file]) else {
         return;
     };
     let answers: Json = serde_json::from_slice(&answers).unwrap();
