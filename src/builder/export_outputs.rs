@@ -14,7 +14,7 @@ use crate::proto::NodeDef;
 ///
 /// ```
 /// use savedmodel::builder::{
-///     ClassificationOutput, ExportOutputs, PredictOutput, RegressionOutput, ServingInputReceiver,
+///     ExportOutputs, PredictOutput, RegressionOutput, ServingInputReceiver,
 /// };
 /// use savedmodel::graph::GraphBuilder;
 /// use savedmodel::{DType, PartialShape};
@@ -32,7 +32,6 @@ use crate::proto::NodeDef;
 /// let signatures = outputs.signatures(&graph, &receiver)?;
 /// let keys: Vec<_> = signatures.included.keys().collect();
 /// assert_eq!(keys, ["predict", "serving_default"]);
-/// # let _ = ClassificationOutput::of_scores(&length)?;
 /// # Ok::<(), savedmodel::Error>(())
 /// ```
 ///
