@@ -5,15 +5,18 @@
 //! ```
 //!
 //! From three numbers about a customer the head `sales` foretells an amount, and the head `churn` whether the
-//! customer leaves. The signatures are those of several `tf.estimator.export.ExportOutput`s
-//! (`tensorflow_estimator/python/estimator/export/export_lib.py`), of which `sales` is the default.
+//! customer leaves. Of both the signatures are made that Estimator's `MultiHead` gives a model: `sales`, which is
+//! the default too, `churn`, and `predict` for all at once.
 
 use std::path::Path;
 
-use savedmodel::builder::{MetaGraphBuilder, SavedModelBuilder, constants};
+use savedmodel::builder::{
+    ClassificationOutput, ExportOutput, ExportOutputs, MetaGraphBuilder, PredictOutput,
+    RegressionOutput, SavedModelBuilder, ServingInputReceiver, constants,
+};
 use savedmodel::example::FeatureSpec;
 use savedmodel::graph::{GraphBuilder, Output};
-use savedmodel::{DType, PartialShape, Result, Shape, Signature, Tensor, TensorInfo};
+use savedmodel::{DType, PartialShape, Result, Shape, Tensor};
 
 /// The variables with their shapes.
 const VARIABLES: [(&str, &[u64]); 6] = [
@@ -51,22 +54,33 @@ pub fn build(directory: &Path) -> Result<()> {
     let logits = layer(&mut graph, &trunk, 2)?;
     let probabilities = graph.softmax(&logits)?;
 
-    let of_scores = Some(TensorInfo::from(&probabilities));
-    let regress = Signature::regress(&examples, &amount)?;
-    let predict = |outputs: &[(&'static str, &Output)]| {
-        Signature::predict([("customer", &customer)], outputs.iter().copied())
-    };
-    let (amount, probabilities) = (("sales", &amount), ("churn", &probabilities));
-    let meta_graph = MetaGraphBuilder::new(graph, [constants::SERVING])
-        .signature(
-            constants::DEFAULT_SERVING_SIGNATURE_DEF_KEY,
-            regress.clone(),
-        )
-        .signature("sales", regress)
-        .signature("sales/predict", predict(&[amount])?)
-        .signature("churn", Signature::classify(&examples, None, of_scores)?)
-        .signature("churn/predict", predict(&[probabilities])?)
-        .signature("predict", predict(&[amount, probabilities])?);
+    // Each head has what is asked for by default, and all it predicts under `predict`.
+    let default = constants::DEFAULT_SERVING_SIGNATURE_DEF_KEY;
+    let sales: [(&str, ExportOutput); 2] = [
+        (default, RegressionOutput::new(&amount)?.into()),
+        (
+            "predict",
+            PredictOutput::new([("predictions", &amount)]).into(),
+        ),
+    ];
+    let churn = [
+        (
+            default,
+            ClassificationOutput::of_scores(&probabilities)?.into(),
+        ),
+        (
+            "predict",
+            PredictOutput::new([("logits", &logits), ("probabilities", &probabilities)]).into(),
+        ),
+    ];
+    let outputs = ExportOutputs::heads([("sales", sales), ("churn", churn)])?;
+
+    // Examples are fed, or what would be parsed of them; then there are neither Regress nor Classify.
+    let receiver = ServingInputReceiver::new([("examples", &examples)])
+        .alternative("raw", [("customer", &customer)]);
+    let signatures = outputs.signatures(&graph, &receiver)?;
+    let meta_graph =
+        MetaGraphBuilder::new(graph, [constants::SERVING]).signatures(signatures.included);
     let mut builder = SavedModelBuilder::new(directory)?;
     builder.add_meta_graph_and_variables(meta_graph, values)?;
     builder.save()?;

@@ -8,8 +8,6 @@ use crate::proto::{GraphDef, NodeDef};
 ///
 /// Nodes that call a function by its name, and those of ops that TensorFlow 2.21 does not have, keep all.
 pub(super) fn strip(graph: &mut GraphDef) {
-    // What TensorFlow leaves behind of looking there; nobody minds it.
-    graph.library.get_or_insert_default();
     let functions = graph.library.iter_mut().flat_map(|it| &mut it.function);
     let functions: Vec<_> = functions.collect();
     let names: HashSet<String> = functions

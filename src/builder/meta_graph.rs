@@ -108,6 +108,12 @@ impl MetaGraphBuilder {
         self
     }
 
+    /// Adds signatures by their keys, as [`signature`](Self::signature) does one.
+    pub fn signatures(mut self, signatures: impl IntoIterator<Item = (String, Signature)>) -> Self {
+        self.signatures.extend(signatures);
+        self
+    }
+
     /// Sets the operation that is run after the variables were restored, in place of the one that runs
     /// all [initializers](GraphBuilder::initialize_with).
     pub fn main_op(mut self, operation: &Operation) -> Self {
@@ -202,6 +208,8 @@ impl MetaGraphBuilder {
                 .node
                 .iter_mut()
                 .for_each(|node| node.device.clear());
+            // TensorFlow copies the graph for this, and leaves an empty library behind.
+            graph_def.library.get_or_insert_default();
         }
         if self.strip_default_attrs {
             default_attrs::strip(&mut graph_def);

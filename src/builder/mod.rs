@@ -12,7 +12,10 @@
 //! | `object_program` | its main graph, for loaders that know no objects |
 //! | `object_nodes` | its objects, as `tf.saved_model.load` finds them |
 //! | `signature` | the signatures of TensorFlow's helpers |
+//! | `export_output` | [`ExportOutput`]: what a head of a network gives |
+//! | `export_outputs` | [`ExportOutputs`]: all of them, as Estimator makes signatures of them |
 //! | `default_attrs` | attrs at their default, stripped |
+//! | `restored_keys` | whether what a graph restores is there |
 //! | `trained_variables` | the collections by which loaders know a graph's variables |
 //! | `asset_names` | names of assets that are told apart |
 //! | `extra_assets` | files for the serving system |
@@ -21,6 +24,8 @@
 mod asset_names;
 pub mod constants;
 mod default_attrs;
+mod export_output;
+mod export_outputs;
 mod extra_assets;
 #[cfg(test)]
 mod faults;
@@ -30,12 +35,17 @@ mod object_nodes;
 mod object_program;
 mod object_signature;
 mod parameters;
+mod restored_keys;
 mod saved_model;
 mod signature;
 mod static_table;
 mod trace;
 mod trained_variables;
 
+pub use export_output::{
+    ClassificationOutput, ExportOutput, PredictOutput, RegressionOutput, SupervisedOutput,
+};
+pub use export_outputs::{ExportOutputs, ExportedSignatures, ServingInputReceiver};
 pub use meta_graph::MetaGraphBuilder;
 pub use object_model::{ModelObject, ObjectModelBuilder};
 pub use saved_model::{SavedModelBuilder, SavedModelBuilderOptions};

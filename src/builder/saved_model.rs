@@ -12,7 +12,7 @@ use super::constants::*;
 use super::extra_assets::{Content, ExtraAssets};
 use super::meta_graph::{Assembled, DeclaredVariable, MetaGraphBuilder};
 use super::object_model::ObjectModelBuilder;
-use super::object_program;
+use super::{object_program, restored_keys};
 use crate::bundle::{BundleWriter, Durability};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, FingerprintRelease};
@@ -186,7 +186,7 @@ impl SavedModelBuilder {
     /// # Errors
     ///
     /// `InvalidArgument` if it was called before; if a variable has no value, a value no variable, or
-    /// one of another type or shape; and as for [`add_meta_graph`](Self::add_meta_graph).
+    /// one of another type or shape; if a given graph restores what has no value; and as for [`add_meta_graph`](Self::add_meta_graph).
     pub fn add_meta_graph_and_variables<K: AsRef<str>>(
         &mut self,
         meta_graph: MetaGraphBuilder,
@@ -207,6 +207,8 @@ impl SavedModelBuilder {
             .map(|(key, value)| (key.as_ref().to_owned(), value))
             .collect();
         check_values(variables.as_deref(), &values)?;
+        let dtypes: BTreeMap<&str, _> = values.iter().map(|it| (&*it.0, it.1.dtype())).collect();
+        restored_keys::check(&meta_graph, |key| dtypes.get(key).copied())?;
         let directory = self.staged.path().join(VARIABLES_DIRECTORY);
         disk::create_directories(&directory).map_err(in_file(&directory))?;
         if !values.is_empty() {
@@ -289,6 +291,8 @@ impl SavedModelBuilder {
                 .for_key(variable.key.as_bytes()));
             }
         }
+        let dtypes: BTreeMap<&str, _> = saved.iter().map(|it| (&*it.key, it.dtype)).collect();
+        restored_keys::check(&assembled.meta_graph, |key| dtypes.get(key).copied())?;
         self.meta_graphs.push(assembled.meta_graph);
         Ok(())
     }

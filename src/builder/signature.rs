@@ -81,7 +81,7 @@ impl Signature {
         predictions: impl Into<TensorInfo>,
     ) -> Result<Signature> {
         let (examples, predictions) = (examples.into(), predictions.into());
-        check("examples", &examples, DType::STRING)?;
+        check_examples(&examples)?;
         check("predictions", &predictions, DType::FLOAT)?;
         Ok(Signature::new(
             [(REGRESS_INPUTS.to_owned(), examples)],
@@ -102,7 +102,7 @@ impl Signature {
         scores: Option<TensorInfo>,
     ) -> Result<Signature> {
         let examples = examples.into();
-        check("examples", &examples, DType::STRING)?;
+        check_examples(&examples)?;
         let mut outputs = Vec::new();
         if let Some(classes) = classes {
             check("classes", &classes, DType::STRING)?;
@@ -156,6 +156,16 @@ fn infos<'a, I: Into<TensorInfo>>(
     pairs
         .map(|(key, info)| (key.to_owned(), info.into()))
         .collect()
+}
+
+fn check_examples(info: &TensorInfo) -> Result<()> {
+    check("examples", info, DType::STRING)?;
+    match info.encoding {
+        Encoding::Name(_) => Ok(()),
+        _ => Err(Error::invalid_argument(
+            "examples are one tensor, and not a sparse or composite one",
+        )),
+    }
 }
 
 fn check(what: &str, info: &TensorInfo, dtype: DType) -> Result<()> {

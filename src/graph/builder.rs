@@ -337,7 +337,7 @@ impl GraphBuilder {
         self.arguments.is_some()
     }
 
-    pub(super) fn nodes(&self) -> &[NodeDef] {
+    pub(crate) fn nodes(&self) -> &[NodeDef] {
         &self.nodes
     }
 

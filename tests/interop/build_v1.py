@@ -105,5 +105,7 @@ def make(case, directory, clear_devices, strip):
 
 
 for case in CASES:
-    for clear_devices, strip in ((False, False), (True, True)):
-        make(case, os.path.join(sys.argv[1], "%s%s" % (case.__name__, "_stripped" if strip else "")), clear_devices, strip)
+    for clear_devices in (False, True):
+        for strip in (False, True):
+            name = case.__name__ + ("_cleared" if clear_devices else "") + ("_stripped" if strip else "")
+            make(case, os.path.join(sys.argv[1], name), clear_devices, strip)

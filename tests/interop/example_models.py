@@ -15,6 +15,9 @@ import run_routes
 import numpy as np
 import tensorflow as tf
 
+if tf.__version__.startswith("1."):
+    tf.compat.v1.enable_eager_execution()
+
 
 def examples(inputs, key):
     return [tf.train.Example.FromString(text).features.feature for text in inputs[key]]
@@ -89,13 +92,25 @@ def two_meta_graphs(signature, w, inputs):
 
 
 def multi_head(signature, w, inputs):
-    customer = inputs["customer"] if "customer" in inputs else column(examples(inputs, "inputs"), "customer")
+    customer = inputs["customer"] if "customer" in inputs else column(
+        examples(inputs, "inputs" if "inputs" in inputs else "examples"), "customer")
     trunk = np.tanh(customer @ w["trunk/kernel"] + w["trunk/bias"])
     sales = trunk @ w["sales/kernel"] + w["sales/bias"]
-    churn = softmax(trunk @ w["churn/kernel"] + w["churn/bias"])
-    return {"serving_default": {"outputs": sales}, "sales": {"outputs": sales}, "sales/predict": {"sales": sales},
-            "churn": {"scores": churn}, "churn/predict": {"churn": churn},
-            "predict": {"sales": sales, "churn": churn}}[signature]
+    logits = trunk @ w["churn/kernel"] + w["churn/bias"]
+    of_sales, of_churn = {"predictions": sales}, {"logits": logits, "probabilities": softmax(logits)}
+    of_all = {"%s/%s" % (head, name): value for head, outputs in (("sales", of_sales), ("churn", of_churn))
+              for name, value in outputs.items()}
+    return {"serving_default": {"outputs": sales}, "sales": {"outputs": sales}, "sales/predict": of_sales,
+            "churn": {"scores": softmax(logits)}, "churn/predict": of_churn, "predict": of_all}[signature.replace("raw:", "")]
+
+
+def tf2_module(signature, w, inputs):
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples", "words.txt")) as file:
+        known = file.read().split("\n")[:-1]
+    rows = [known.index(word) if word in known else len(known) for word in inputs["words"]]
+    of_shape = {np.shape(value): value for value in w.values()}
+    logits = of_shape[5, 2][rows] + of_shape[2,]
+    return {"probabilities": softmax(logits / of_shape[()])}
 
 
 def transformer(signature, w, inputs):
@@ -123,12 +138,14 @@ def transformer(signature, w, inputs):
     return {"logits": logits, "next": logits.argmax(-1)}
 
 
-MODELS = {model.__name__: model for model in (half_plus_two, mlp, cnn, text_model, two_meta_graphs, multi_head, transformer)}
+MODELS = {model.__name__: model for model in (half_plus_two, mlp, cnn, text_model, two_meta_graphs, multi_head, tf2_module,
+                                             transformer)}
 
 
 def variables(model):
     prefix = os.path.join(model, "variables", "variables")
-    return {name: tf.train.load_variable(prefix, name) for name, _ in tf.train.list_variables(prefix)}
+    return {name: tf.train.load_variable(prefix, name) for name, _ in tf.train.list_variables(prefix)
+            if name != "_CHECKPOINTABLE_OBJECT_GRAPH"}
 
 
 def fault_of(got, wanted):

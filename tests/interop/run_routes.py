@@ -23,10 +23,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.saved_model import loader_impl
 from tensorflow.python.tools import saved_model_cli
 
 import capi_session
+
+try:
+    from tensorflow.python.saved_model.loader_impl import parse_saved_model
+except ImportError:
+    from tensorflow.python.saved_model.loader_impl import _parse_saved_model as parse_saved_model
 
 tf.get_logger().setLevel("ERROR")
 
@@ -52,7 +56,7 @@ def plain(value):
 
 
 def signature_def(case):
-    for meta_graph in loader_impl.parse_saved_model(case["model"]).meta_graphs:
+    for meta_graph in parse_saved_model(case["model"]).meta_graphs:
         if set(meta_graph.meta_info_def.tags) == set(case["tags"]):
             return meta_graph.signature_def[case["signature"]]
     raise KeyError(case["tags"])
@@ -82,25 +86,32 @@ def v2(case, inputs):
 
 def cli(case, inputs):
     with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()):
+        # It makes no directory for an output whose name has a slash.
+        for name in signature_def(case).outputs:
+            os.makedirs(os.path.dirname(os.path.join(directory, name)), exist_ok=True)
         words = ["run", "--dir", case["model"], "--tag_set", ",".join(case["tags"]),
                  "--signature_def", case["signature"], "--outdir", directory]
         pairs = []
         for name, value in inputs.items():
-            path = os.path.join(directory, name + ".in.npy")
+            path = os.path.join(directory, name.replace("/", "_") + ".in.npy")
             np.save(path, value)
             pairs.append("%s=%s" % (name, path))
         words += ["--inputs", ";".join(pairs)]
         parser = saved_model_cli.create_parser()
-        # Its options are absl flags of the process, which keep what they were set to.
-        for flag in saved_model_cli.flags.FLAGS.get_key_flags_for_module(saved_model_cli):
-            flag.unparse()
-        arguments = parser.parse_args(words)
-        arguments.func()
-        files = [file for file in os.listdir(directory) if not file.endswith(".in.npy")]
-        return {file[:-4]: np.load(os.path.join(directory, file), allow_pickle=True) for file in files}
+        if not hasattr(saved_model_cli, "flags"):
+            arguments = parser.parse_args(words)
+            arguments.func(arguments)
+        else:
+            # Its options are absl flags of the process, which keep what they were set to.
+            for flag in saved_model_cli.flags.FLAGS.get_key_flags_for_module(saved_model_cli):
+                flag.unparse()
+            parser.parse_args(words).func()
+        return {name: np.load(os.path.join(directory, name + ".npy"), allow_pickle=True)
+                for name in signature_def(case).outputs}
 
 
-ROUTES = (capi, v1, v2, cli)
+# TensorFlow 1 has no library with the C API alone, and one loader in Python.
+ROUTES = (v1, cli) if tf.__version__.startswith("1.") else (capi, v1, v2, cli)
 
 
 def main(path):

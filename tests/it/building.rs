@@ -278,7 +278,7 @@ fn interop_the_same_graph_gives_the_meta_graph_of_tensorflows_builder() {
         assert!(ours == theirs, "{case:?}: {differs:?}");
         compared += 1;
     }
-    assert_eq!(compared, 8);
+    assert_eq!(compared, 16);
 }
 
 #[test]

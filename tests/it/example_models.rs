@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use savedmodel::example::Example;
-use savedmodel::{SavedModel, Signature};
+use savedmodel::{SavedModel, Signature, op};
 use serde_json::{Value as Json, json};
 
+use crate::object_models::tf2_module;
 use crate::scratch::Scratch;
 use crate::tensorflow;
 
@@ -41,6 +42,7 @@ const EXAMPLES: &[(&str, Build)] = &[
     ("mlp", mlp::build),
     ("multi_head", multi_head::build),
     ("text_model", text_model::build),
+    ("tf2_module", tf2_module::write),
     ("transformer", transformer::build),
     ("two_meta_graphs", two_meta_graphs::build),
 ];
@@ -93,6 +95,10 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, &'static str, Json)> {
         serialized([best, review("NOT good, boring plot."), review("")])
     };
     let texts = json!(["a bad film", "good"]);
+    let vocabulary: Vec<&str> = include_str!("../../examples/words.txt")
+        .lines()
+        .chain(["nowhere"])
+        .collect();
     let pixels = rows(&rows(&rows(&floats(2 * 144), 1), 12), 12);
     let images = rows(&rows(&rows(&floats(36), 3), 2), 3);
     let mut cases = vec![
@@ -181,22 +187,10 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, &'static str, Json)> {
             json!({"inputs": customers()}),
         ),
         (
-            "multi_head",
+            "tf2_module",
             serve(),
-            "sales/predict",
-            json!({"customer": customer()}),
-        ),
-        (
-            "multi_head",
-            serve(),
-            "churn/predict",
-            json!({"customer": customer()}),
-        ),
-        (
-            "multi_head",
-            serve(),
-            "predict",
-            json!({"customer": customer()}),
+            "serving_default",
+            json!({"words": {"dtype": "string", "values": vocabulary}}),
         ),
         (
             "transformer",
@@ -217,22 +211,34 @@ fn cases() -> Vec<(&'static str, Vec<&'static str>, &'static str, Json)> {
             json!({"images": float(json!(pixels))}),
         ),
     ];
+    for key in ["sales/predict", "churn/predict", "predict"] {
+        let fed = json!({"examples": customers()});
+        cases.push(("multi_head", serve(), key, fed));
+    }
+    for key in ["raw:sales/predict", "raw:churn/predict", "raw:predict"] {
+        let fed = json!({"customer": customer()});
+        cases.push(("multi_head", serve(), key, fed));
+    }
     cases.retain(|(name, ..)| EXAMPLES.iter().any(|(there, _)| there == name));
     cases
 }
 
-#[test]
-fn interop_examples_run_by_every_route() {
-    let scratch = Scratch::new("example-models");
-    build_all(&scratch);
+type Run = fn(&str, &[&Path]) -> Option<Vec<u8>>;
+
+/// Builds the examples and runs all signatures of some by every route into TensorFlow. With the C API among
+/// the routes, those that can be converted to TensorFlow Lite are too.
+fn run_examples(scratch: &Scratch, run: Run, routes: usize, is_run: fn(&Path) -> bool) {
+    build_all(scratch);
     let cases = cases();
     // Every signature of every meta graph is run.
     for (name, _) in EXAMPLES {
-        let model = SavedModel::open(model(&scratch, name)).unwrap();
+        let model = SavedModel::open(model(scratch, name)).unwrap();
         for meta_graph in model.meta_graphs() {
             let meta_graph = meta_graph.unwrap();
             let tags = meta_graph.tags().unwrap();
-            for key in meta_graph.signatures().unwrap().keys() {
+            let signatures = meta_graph.signatures().unwrap();
+            let called = signatures.keys().filter(|key| !key.starts_with("__"));
+            for key in called {
                 let is_run = cases
                     .iter()
                     .any(|case| case.0 == *name && case.2 == key && case.1.len() == tags.len());
@@ -241,21 +247,94 @@ fn interop_examples_run_by_every_route() {
         }
     }
     let mut compared = 0;
-    let documents = cases.iter().map(|(name, tags, signature, inputs)| {
-        let lite = matches!(*name, "mlp" | "cnn");
-        compared += if lite { 5 } else { 4 };
-        json!({"example": name, "model": model(&scratch, name), "tags": tags,
+    let cases = cases.iter().filter(|it| is_run(&model(scratch, it.0)));
+    let documents = cases.map(|(name, tags, signature, inputs)| {
+        let lite = routes == 4 && matches!(*name, "mlp" | "cnn");
+        compared += routes + usize::from(lite);
+        json!({"example": name, "model": model(scratch, name), "tags": tags,
                "signature": signature, "inputs": inputs, "lite": lite})
     });
     let documents = Json::from(documents.collect::<Vec<_>>());
     let file = scratch.path().join("cases.json");
     std::fs::write(&file, documents.to_string()).unwrap();
-    let Some(answer) = tensorflow::run("example_models.py", &[&file]) else {
+    let Some(answer) = run("example_models.py", &[&file]) else {
         return;
     };
     let answer: Json = serde_json::from_slice(&answer).unwrap();
     assert_eq!(answer["faults"], json!([]), "{:#}", answer["faults"]);
     assert_eq!(answer["compared"], json!(compared));
+}
+
+#[test]
+fn interop_examples_run_by_every_route() {
+    let scratch = Scratch::new("example-models");
+    run_examples(&scratch, tensorflow::run, 4, |_| true);
+}
+
+#[test]
+fn interop_examples_run_in_an_older_release_by_every_route() {
+    let scratch = Scratch::new("example-models-older");
+    run_examples(&scratch, tensorflow::run_older, 4, |_| true);
+}
+
+/// Says whether TensorFlow 1.15 has all ops of a model.
+fn is_of_tensorflow_1(directory: &Path) -> bool {
+    let model = SavedModel::open(directory).unwrap().to_proto().unwrap();
+    let mut graphs = model
+        .meta_graphs
+        .iter()
+        .filter_map(|it| it.graph_def.as_ref());
+    graphs.all(|graph| {
+        let functions = graph.library.iter().flat_map(|library| &library.function);
+        let nodes = functions.flat_map(|function| &function.node_def);
+        nodes.chain(&graph.node).all(|node| {
+            // Of the library's functions, called as ops are, nothing is known.
+            op::find(&node.op).is_none_or(|op| op.since().is_none_or(|it| it.name() == "1.15"))
+        })
+    })
+}
+
+/// TensorFlow 1 has neither objects nor the C API in a library of its own, and not all ops.
+#[test]
+fn interop_examples_run_in_tensorflow_1() {
+    let scratch = Scratch::new("example-models-1");
+    run_examples(&scratch, tensorflow::run_first, 2, is_of_tensorflow_1);
+    let are_there = EXAMPLES
+        .iter()
+        .filter(|(name, _)| is_of_tensorflow_1(&model(&scratch, name)));
+    let expected: &[&str] = match cfg!(feature = "safetensors") {
+        true => &["cnn", "mlp", "tf2_module", "transformer", "two_meta_graphs"],
+        false => &["tf2_module", "transformer", "two_meta_graphs"],
+    };
+    // The others parse examples, by an op of 2.1.
+    assert_eq!(are_there.map(|it| it.0).collect::<Vec<_>>(), expected);
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn interop_the_stock_tool_shows_of_examples_what_ours_shows() {
+    use crate::object_models::in_order;
+
+    let scratch = Scratch::new("example-models-shown");
+    build_all(&scratch);
+    let directories: Vec<_> = EXAMPLES.iter().map(|it| model(&scratch, it.0)).collect();
+    let arguments: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
+    let Some(answer) = tensorflow::run("show_models.py", &arguments) else {
+        return;
+    };
+    let answer: Json = serde_json::from_slice(&answer).unwrap();
+    for directory in &directories {
+        let shown = std::process::Command::new(env!("CARGO_BIN_EXE_savedmodel"))
+            .args(["compat", "show", "--all", "--dir"])
+            .arg(directory)
+            .output()
+            .unwrap();
+        let lines = |text: &str| -> Vec<String> { text.lines().map(in_order).collect() };
+        let ours = lines(&String::from_utf8(shown.stdout).unwrap());
+        let theirs = lines(answer[directory.to_str().unwrap()].as_str().unwrap());
+        assert!(ours.len() > 10, "{ours:?}");
+        assert_eq!(ours, theirs, "{}", directory.display());
+    }
 }
 
 #[test]

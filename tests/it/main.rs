@@ -19,12 +19,14 @@ mod cli_overview;
 mod cli_tensors;
 mod copies;
 mod corrupt;
+mod default_attrs;
 #[cfg(feature = "cli")]
 mod documents;
 mod example_models;
 mod examples;
 mod exchange;
 mod expressions;
+mod export_outputs;
 mod fingerprints;
 mod fixtures;
 mod forge;
@@ -55,6 +57,7 @@ mod random;
 #[cfg(all(unix, feature = "cli"))]
 mod readme;
 mod records;
+mod refused_models;
 mod replacing;
 #[cfg(feature = "cli")]
 mod running;

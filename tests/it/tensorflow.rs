@@ -1,4 +1,5 @@
-//! TensorFlow itself, in the Python that `SAVEDMODEL_TF_PYTHON` names.
+//! TensorFlow itself, in the Pythons that `SAVEDMODEL_TF_PYTHON` names, and of older releases
+//! `SAVEDMODEL_OLDER_TF_PYTHON` and `SAVEDMODEL_TF1_PYTHON`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,13 +8,25 @@ use std::process::{Command, Stdio};
 /// Runs a script of `tests/interop` and returns its standard output; `None`, said aloud, where no
 /// TensorFlow is at hand.
 pub(crate) fn run(script: &str, arguments: &[&Path]) -> Option<Vec<u8>> {
-    let Some(python) = std::env::var_os("SAVEDMODEL_TF_PYTHON").filter(|python| !python.is_empty())
-    else {
+    run_in("SAVEDMODEL_TF_PYTHON", script, arguments)
+}
+
+/// Runs it with an older release of TensorFlow, 2.12.
+pub(crate) fn run_older(script: &str, arguments: &[&Path]) -> Option<Vec<u8>> {
+    run_in("SAVEDMODEL_OLDER_TF_PYTHON", script, arguments)
+}
+
+/// Runs it with the last release of TensorFlow 1, 1.15.
+pub(crate) fn run_first(script: &str, arguments: &[&Path]) -> Option<Vec<u8>> {
+    run_in("SAVEDMODEL_TF1_PYTHON", script, arguments)
+}
+
+fn run_in(variable: &str, script: &str, arguments: &[&Path]) -> Option<Vec<u8>> {
+    let Some(python) = std::env::var_os(variable).filter(|python| !python.is_empty()) else {
         // To the handle itself, so that it is shown even for a test that passes.
-        let _ = writeln!(
-            std::io::stderr().lock(),
-            "SKIPPED: no TensorFlow, SAVEDMODEL_TF_PYTHON is not set: {script} compares nothing"
-        );
+        let line =
+            format!("SKIPPED: no TensorFlow, {variable} is not set: {script} compares nothing\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
         return None;
     };
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
