@@ -14,6 +14,8 @@
 //! | `signature` | the signatures of TensorFlow's helpers |
 //! | `default_attrs` | attrs at their default, stripped |
 //! | `trained_variables` | the collections by which loaders know a graph's variables |
+//! | `variable_value` | [`VariableValue`]: a tensor, or where its bytes come from |
+//! | `variable_values` | values beside the variables that they are for |
 //! | `asset_names` | names of assets that are told apart |
 //! | `extra_assets` | files for the serving system |
 //! | `constants` | the names that TensorFlow reserves |
@@ -35,9 +37,12 @@ mod signature;
 mod static_table;
 mod trace;
 mod trained_variables;
+mod variable_value;
+mod variable_values;
 
 pub use meta_graph::MetaGraphBuilder;
 pub use object_model::{ModelObject, ObjectModelBuilder};
 pub use saved_model::{SavedModelBuilder, SavedModelBuilderOptions};
 pub use static_table::StaticTable;
 pub use trace::{Capture, Trace};
+pub use variable_value::VariableValue;

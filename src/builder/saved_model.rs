@@ -13,10 +13,13 @@ use super::extra_assets::{Content, ExtraAssets};
 use super::meta_graph::{Assembled, DeclaredVariable, MetaGraphBuilder};
 use super::object_model::ObjectModelBuilder;
 use super::object_program;
+use super::variable_value::VariableValue;
+use super::variable_values::{ObjectValues, check_values};
 use crate::bundle::{BundleWriter, Durability};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, FingerprintRelease};
 use crate::model::Signature;
+use crate::object_graph::Trackable;
 use crate::proto::{MetaGraphDef, SavedModel};
 use crate::serving::{SavedModelConfig, VersionNaming, WarmupRequests, move_to_version};
 use crate::store::{StagedDirectory, disk, in_file, refuse_occupied};
@@ -181,16 +184,18 @@ impl SavedModelBuilder {
         SavedModelBuilderOptions::default()
     }
 
-    /// Adds the first meta graph, and writes the values of its variables, by their names.
+    /// Adds the first meta graph, and writes the values of its variables, by their names: tensors, or
+    /// whatever a [`VariableValue`] comes from.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` if it was called before; if a variable has no value, a value no variable, or
-    /// one of another type or shape; and as for [`add_meta_graph`](Self::add_meta_graph).
-    pub fn add_meta_graph_and_variables<K: AsRef<str>>(
+    /// one of another type or shape; and as for [`add_meta_graph`](Self::add_meta_graph). Nothing was
+    /// written then. What reading the values answers, and what [`BundleWriter`] answers.
+    pub fn add_meta_graph_and_variables<'v, K: AsRef<str>>(
         &mut self,
         meta_graph: MetaGraphBuilder,
-        values: impl IntoIterator<Item = (K, Tensor)>,
+        values: impl IntoIterator<Item = (K, impl Into<VariableValue<'v>>)>,
     ) -> Result<()> {
         if !self.meta_graphs.is_empty() {
             return Err(Error::invalid_argument(
@@ -202,23 +207,14 @@ impl SavedModelBuilder {
             meta_graph,
             variables,
         } = meta_graph.assemble(&mut self.assets)?;
-        let values: Vec<(String, Tensor)> = values
+        let values: Vec<(String, VariableValue<'v>)> = values
             .into_iter()
-            .map(|(key, value)| (key.as_ref().to_owned(), value))
+            .map(|(key, value)| (key.as_ref().to_owned(), value.into()))
             .collect();
         check_values(variables.as_deref(), &values)?;
         let directory = self.staged.path().join(VARIABLES_DIRECTORY);
         disk::create_directories(&directory).map_err(in_file(&directory))?;
-        if !values.is_empty() {
-            let mut bundle = BundleWriter::options()
-                .durability(self.options.durability)
-                .create(directory.join(VARIABLES_FILENAME))?;
-            for (key, value) in &values {
-                bundle.add(key, value)?;
-            }
-            bundle.finish()?;
-        }
-        self.variables = Some(variables.unwrap_or_else(|| {
+        let variables = variables.unwrap_or_else(|| {
             let values = values.iter();
             values
                 .map(|(key, value)| DeclaredVariable {
@@ -227,7 +223,17 @@ impl SavedModelBuilder {
                     shape: value.shape().clone(),
                 })
                 .collect()
-        }));
+        });
+        if !values.is_empty() {
+            let mut bundle = BundleWriter::options()
+                .durability(self.options.durability)
+                .create(directory.join(VARIABLES_FILENAME))?;
+            for (key, value) in values {
+                value.write_into(&mut bundle, key.as_bytes())?;
+            }
+            bundle.finish()?;
+        }
+        self.variables = Some(variables);
         self.meta_graphs.push(meta_graph);
         Ok(())
     }
@@ -240,20 +246,61 @@ impl SavedModelBuilder {
     /// not lead to an object, or to one that is captured or has attributes; `Unsupported` for a mutable table in
     /// the tree. Nothing was written then.
     pub fn add_object_model(&mut self, model: ObjectModelBuilder) -> Result<()> {
+        self.add_object_model_and_variables(model, Vec::<(Trackable, Tensor)>::new())
+    }
+
+    /// Adds the one meta graph of a model of TensorFlow 2, and writes the values of its variables: those
+    /// that the tree has, and `values` of those that were described
+    /// [without](crate::object_graph::DescribedVariable::without_value).
+    ///
+    /// ```
+    /// use savedmodel::builder::{ObjectModelBuilder, SavedModelBuilder, VariableValue};
+    /// use savedmodel::object_graph::{DescribedVariable, ObjectTree};
+    /// use savedmodel::{BundleReader, DType, SavedModel, Shape};
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("savedmodel-object-values-{}", std::process::id()));
+    /// let mut tree = ObjectTree::new();
+    /// let kernel = DescribedVariable::without_value(DType::FLOAT, Shape::new(&[4, 6])?);
+    /// let kernel = tree.track(tree.root(), "kernel", kernel)?;
+    ///
+    /// let checkpoint = BundleReader::open("tests/fixtures/keras3_saved/variables/variables")?;
+    /// let value = VariableValue::from_bundle(&checkpoint, "_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE")?;
+    /// let mut builder = SavedModelBuilder::new(directory.join("1"))?;
+    /// builder.add_object_model_and_variables(ObjectModelBuilder::new(tree)?, [(kernel, value)])?;
+    /// builder.save()?;
+    ///
+    /// let model = SavedModel::open(directory.join("1"))?;
+    /// assert!(model.variables()?.contains("kernel/.ATTRIBUTES/VARIABLE_VALUE")?);
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`add_object_model`](Self::add_object_model); `InvalidArgument` if a value is for no
+    /// variable of the tree, for one that has a value, or of another type or shape: nothing was
+    /// written then. What reading the values answers, and what [`BundleWriter`] answers.
+    pub fn add_object_model_and_variables<'v>(
+        &mut self,
+        model: ObjectModelBuilder,
+        values: impl IntoIterator<Item = (Trackable, impl Into<VariableValue<'v>>)>,
+    ) -> Result<()> {
         if !self.meta_graphs.is_empty() {
             return Err(Error::invalid_argument(
                 "a model of objects has one meta graph, and there is one already",
             ));
         }
-        let serialized = model.tree().serialize()?;
-        let meta_graph =
-            object_program::assemble(&model, serialized.object_graph(), &mut self.assets)?;
+        let values = values
+            .into_iter()
+            .map(|(variable, value)| (variable, value.into()));
+        let values = ObjectValues::new(model.tree(), values)?;
+        let meta_graph = object_program::assemble(&model, values.object_graph(), &mut self.assets)?;
         let directory = self.staged.path().join(VARIABLES_DIRECTORY);
         disk::create_directories(&directory).map_err(in_file(&directory))?;
         let mut bundle = BundleWriter::options()
             .durability(self.options.durability)
             .create(directory.join(VARIABLES_FILENAME))?;
-        serialized.write_into(&mut bundle)?;
+        values.write_into(&mut bundle)?;
         bundle.finish()?;
         self.variables = Some(Vec::new());
         self.meta_graphs.push(meta_graph);
@@ -452,45 +499,6 @@ impl SavedModelBuilder {
             Ok(out.write_all(&fingerprint.encode())?)
         })?;
         Ok(())
-    }
-}
-
-fn check_values(variables: Option<&[DeclaredVariable]>, values: &[(String, Tensor)]) -> Result<()> {
-    let mut keys = BTreeSet::new();
-    for (key, _) in values {
-        if !keys.insert(key.as_str()) {
-            let what = "the variable has two values";
-            return Err(Error::invalid_argument(what).for_key(key.as_bytes()));
-        }
-    }
-    let Some(variables) = variables else {
-        return Ok(());
-    };
-    for variable in variables {
-        let of_key = values.iter().find(|(key, _)| *key == variable.key);
-        let refuse =
-            |what: String| Err(Error::invalid_argument(what).for_key(variable.key.as_bytes()));
-        let Some((_, value)) = of_key else {
-            return refuse("the variable has no value".to_owned());
-        };
-        if (value.dtype(), value.shape()) != (variable.dtype, &variable.shape) {
-            return refuse(format!(
-                "the variable is {} {}, and the value {} {}",
-                variable.dtype,
-                variable.shape,
-                value.dtype(),
-                value.shape()
-            ));
-        }
-    }
-    let declared: BTreeSet<&str> = variables.iter().map(|it| it.key.as_str()).collect();
-    match keys.iter().find(|key| !declared.contains(**key)) {
-        None => Ok(()),
-        Some(key) => {
-            let names = declared.iter().map(|name| (*name).to_owned());
-            Err(Error::not_found_among("variable for the value", key, names)
-                .for_key(key.as_bytes()))
-        }
     }
 }
 

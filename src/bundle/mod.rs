@@ -24,7 +24,9 @@
 //! | `writer_options` | [`BundleWriterOptions`]: how it is written |
 //! | `pending_entries` | the entries of a bundle under construction |
 //! | `key_order` | sorting by keys that have much in common |
-//! | `values` | what a tensor is made of: a view, or a reader |
+//! | `copy` | tensors of another bundle, copied |
+//! | `values` | what a tensor is made of: a view, a reader, a function that writes |
+//! | `tensor_sink` | what such a function writes to |
 //! | `split` | tensors too large for a shard, cut into pieces |
 //! | `merge` | [`merge_bundles`]: several bundles become one |
 //! | `index_file` | the index as a file |
@@ -49,6 +51,7 @@
 
 mod assemble;
 mod checkpoint_state;
+mod copy;
 mod cursor;
 mod entry;
 #[cfg(test)]
@@ -74,6 +77,7 @@ mod set_aside;
 mod shard;
 mod shard_writer;
 mod split;
+mod tensor_sink;
 mod values;
 mod verify;
 mod writer;

@@ -67,5 +67,6 @@ mod tensor_protos;
 mod tensor_sets;
 mod tensorflow;
 mod text;
+mod variable_values;
 mod vectors;
 mod writing;
