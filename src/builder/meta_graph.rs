@@ -6,18 +6,20 @@ use prost::Message;
 use super::asset_names::AssetNames;
 use super::constants::*;
 use super::{default_attrs, trained_variables};
+use crate::bundle::can_be_cut;
 use crate::error::{Error, Result};
 use crate::graph::{GraphBuilder, Operation, SavedVariable};
 use crate::model::{Encoding, Signature, TensorInfo};
 use crate::op;
 use crate::proto::collection_def::{AnyList, BytesList, Kind, NodeList};
+use crate::proto::meta_graph_def::meta_info_def::FunctionAliasesEntry;
 use crate::proto::meta_graph_def::{CollectionDefEntry, MetaInfoDef, SignatureDefEntry};
 use crate::proto::well_known::Any;
 use crate::proto::{
     AssetFileDef, CollectionDef, FunctionDef, GraphDef, MetaGraphDef, NodeDef, OpList, SaverDef,
     TensorInfo as TensorInfoProto, attr_value, tensor_info,
 };
-use crate::tensor::{DType, Shape};
+use crate::tensor::{DType, Shape, TensorSlice};
 
 /// Describes one meta graph: a graph, the tags it is found by, its signatures.
 ///
@@ -48,6 +50,7 @@ pub struct MetaGraphBuilder {
     collections: BTreeMap<String, CollectionDef>,
     assets: Vec<(String, PathBuf)>,
     saver: Option<SaverDef>,
+    function_aliases: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -57,11 +60,21 @@ enum Program {
 }
 
 /// A variable as a meta graph declares it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct DeclaredVariable {
     pub(super) key: String,
     pub(super) dtype: DType,
     pub(super) shape: Shape,
+    /// The slices that it is kept in, if it is partitioned.
+    pub(super) slices: Vec<TensorSlice>,
+}
+
+impl DeclaredVariable {
+    /// Says whether one is saved and the other restored of the same tensor; in what slices does not
+    /// matter.
+    pub(super) fn is_same_tensor(&self, other: &DeclaredVariable) -> bool {
+        (&self.key, self.dtype, &self.shape) == (&other.key, other.dtype, &other.shape)
+    }
 }
 
 /// A complete meta graph, and what it needs beside it.
@@ -99,6 +112,7 @@ impl MetaGraphBuilder {
             collections: BTreeMap::new(),
             assets: Vec::new(),
             saver: None,
+            function_aliases: BTreeMap::new(),
         }
     }
 
@@ -152,6 +166,12 @@ impl MetaGraphBuilder {
         self
     }
 
+    /// Gives functions of the library another name: the function's name → the alias.
+    pub(super) fn function_aliases(mut self, aliases: BTreeMap<String, String>) -> Self {
+        self.function_aliases = aliases;
+        self
+    }
+
     pub(super) fn tags(&self) -> &[String] {
         &self.tags
     }
@@ -166,7 +186,7 @@ impl MetaGraphBuilder {
         }
         let mut variables = None;
         if let Program::Built(graph) = &mut self.program {
-            variables = Some(declare(graph));
+            variables = Some(declare(graph)?);
             if !graph.variables().is_empty() {
                 if self.saver.is_none() {
                     let own = graph.variables().to_vec();
@@ -214,6 +234,14 @@ impl MetaGraphBuilder {
                 tensorflow_git_version: concat!("savedmodel ", env!("CARGO_PKG_VERSION"))
                     .to_owned(),
                 stripped_default_attrs: self.strip_default_attrs,
+                function_aliases: self
+                    .function_aliases
+                    .into_iter()
+                    .map(|(function, alias)| FunctionAliasesEntry {
+                        key: Some(function),
+                        value: Some(alias),
+                    })
+                    .collect(),
                 ..MetaInfoDef::default()
             }),
             graph_def: Some(graph_def),
@@ -295,15 +323,44 @@ impl MetaGraphBuilder {
 /// The release whose ops the graph is made of.
 const TENSORFLOW_VERSION: &str = "2.21.0";
 
-fn declare(graph: &GraphBuilder) -> Vec<DeclaredVariable> {
-    let variables = graph.variables().iter();
-    variables
-        .map(|variable| DeclaredVariable {
-            key: variable.name().to_owned(),
-            dtype: variable.dtype(),
-            shape: variable.shape().clone(),
-        })
-        .collect()
+fn declare(graph: &GraphBuilder) -> Result<Vec<DeclaredVariable>> {
+    let mut declared: Vec<DeclaredVariable> = Vec::new();
+    // By the name of a partitioned variable: its place in the list.
+    let mut partitioned = HashMap::new();
+    for variable in graph.variables() {
+        let dtype = variable.dtype();
+        let Some(info) = variable.save_slice_info() else {
+            declared.push(DeclaredVariable {
+                key: variable.name().to_owned(),
+                dtype,
+                shape: variable.shape().clone(),
+                slices: Vec::new(),
+            });
+            continue;
+        };
+        if !can_be_cut(dtype) {
+            return Err(Error::unsupported(format!(
+                "TensorFlow saves slices of {dtype} variables, but cannot restore them"
+            ))
+            .for_key(info.full_name.as_bytes())
+            .remedy("declare it as one variable"));
+        }
+        let place = *partitioned
+            .entry(&*info.full_name)
+            .or_insert(declared.len());
+        if place == declared.len() {
+            declared.push(DeclaredVariable {
+                key: info.full_name.clone(),
+                dtype,
+                shape: info.full_shape.clone(),
+                slices: Vec::new(),
+            });
+        }
+        if let Some(whole) = declared.get_mut(place) {
+            whole.slices.push(info.slice.clone());
+        }
+    }
+    Ok(declared)
 }
 
 fn add_variable_collections(

@@ -72,6 +72,8 @@ pub struct ObjectModelBuilder {
     pub(super) signatures: BTreeMap<String, usize>,
     /// By the name that the caller gave each function.
     pub(super) by_name: BTreeMap<String, usize>,
+    /// The alias of each trace that has one.
+    pub(super) aliases: BTreeMap<usize, String>,
     uid: u64,
 }
 
@@ -147,6 +149,7 @@ impl ObjectModelBuilder {
             attached: Vec::new(),
             signatures: BTreeMap::new(),
             by_name: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             uid: 0,
         })
     }

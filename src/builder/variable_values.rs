@@ -1,13 +1,14 @@
 //! Values beside the variables that they are for: compared, then written.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read};
 
 use super::meta_graph::DeclaredVariable;
 use super::variable_value::{Source, VariableValue, made};
 use crate::bundle::{BundleWriter, Key};
 use crate::error::{Error, Result};
 use crate::object_graph::{CheckpointGraph, ObjectTree, Trackable, TreeValue, TreeValues};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{Shape, Tensor, TensorSlice};
 
 /// Refuses values that are not those of the variables; without variables, only one of two for one name.
 pub(super) fn check_values(
@@ -70,6 +71,60 @@ impl VariableValue<'_> {
             }
         }
     }
+
+    /// Adds the value of a partitioned variable to a bundle, in its slices where they can be had one
+    /// by one. Readers take slices of what is stored as a whole, or in others, too.
+    pub(super) fn write_slices_into(
+        self,
+        bundle: &mut BundleWriter,
+        key: &[u8],
+        slices: &[TensorSlice],
+    ) -> Result<()> {
+        let (dtype, shape) = (self.dtype(), self.shape().clone());
+        let tensor = match self.source {
+            _ if slices.is_empty() => return self.write_into(bundle, key),
+            Source::Tensor(tensor) => tensor,
+            Source::Function(make) => {
+                made(make, dtype, &shape).map_err(|error| error.for_key(key))?
+            }
+            Source::Bundle(source, source_key, entry) if !entry.is_partitioned() => {
+                source.tensor_of(&source_key, &entry)?
+            }
+            Source::Reader(mut reader) if follow_each_other(slices, &shape)? => {
+                let size = dtype.size().unwrap_or(1) as u64;
+                for slice in slices {
+                    let len = slice.shape_in(&shape)?.elements() * size;
+                    let part = reader.by_ref().take(len);
+                    bundle.add_slice_from_reader(key, &shape, slice, dtype, part)?;
+                }
+                return match io::copy(&mut reader.take(1), &mut io::sink())? {
+                    0 => Ok(()),
+                    _ => Err(Error::invalid_argument(format!(
+                        "the reader has more than the tensor's {} bytes",
+                        shape.elements() * size
+                    ))
+                    .for_key(key)),
+                };
+            }
+            _ => return self.write_into(bundle, key),
+        };
+        for slice in slices {
+            bundle.add_slice(key, &shape, slice, &tensor.slice(slice)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Says whether slices, in their order, are the elements of the whole in theirs.
+fn follow_each_other(slices: &[TensorSlice], shape: &Shape) -> Result<bool> {
+    let Some(first) = slices.first() else {
+        return Ok(true);
+    };
+    let first = first.resolve(shape)?;
+    let dims = first.iter().zip(shape.dims());
+    // All but the first dimensions of length 1 are whole, and one between may be cut.
+    let mut behind = dims.skip_while(|(_, dim)| **dim == 1).skip(1);
+    Ok(behind.all(|((_, length), dim)| length == dim))
 }
 
 /// The values of a tree, its own and those that are given besides, in the order of the bundle.

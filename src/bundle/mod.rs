@@ -97,6 +97,7 @@ pub use reader::BundleReader;
 pub use salvage::{Loss, Salvage, salvage, salvage_in};
 pub use set_aside::{Recovery, recover};
 pub use shard::Checksums;
+pub(crate) use split::can_be_cut;
 pub use verify::Verification;
 pub use writer::BundleWriter;
 pub use writer_options::{BundleWriterOptions, Durability, Existing};

@@ -27,6 +27,7 @@ mod fingerprints;
 mod fixtures;
 mod forge;
 mod forge_chunks;
+mod function_aliases;
 #[cfg(feature = "cli")]
 mod goldens;
 mod graph_ops;
@@ -46,6 +47,7 @@ mod object_models;
 mod object_trees;
 mod op_facts;
 mod overview;
+mod partitioned_variables;
 mod printing;
 mod proto;
 mod random;
@@ -67,6 +69,7 @@ mod tensor_protos;
 mod tensor_sets;
 mod tensorflow;
 mod text;
+#[cfg(feature = "safetensors")]
 mod variable_values;
 mod vectors;
 mod writing;
