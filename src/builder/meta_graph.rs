@@ -5,8 +5,8 @@ use prost::Message;
 
 use super::asset_names::AssetNames;
 use super::constants::*;
+use super::declared_variable::DeclaredVariable;
 use super::{default_attrs, trained_variables};
-use crate::bundle::can_be_cut;
 use crate::error::{Error, Result};
 use crate::graph::{GraphBuilder, Operation, SavedVariable};
 use crate::model::{Encoding, Signature, TensorInfo};
@@ -19,7 +19,7 @@ use crate::proto::{
     AssetFileDef, CollectionDef, FunctionDef, GraphDef, MetaGraphDef, NodeDef, OpList, SaverDef,
     TensorInfo as TensorInfoProto, attr_value, tensor_info,
 };
-use crate::tensor::{DType, Shape, TensorSlice};
+use crate::tensor::DType;
 
 /// Describes one meta graph: a graph, the tags it is found by, its signatures.
 ///
@@ -57,24 +57,6 @@ pub struct MetaGraphBuilder {
 enum Program {
     Built(Box<GraphBuilder>),
     Given(Box<GraphDef>),
-}
-
-/// A variable as a meta graph declares it.
-#[derive(Clone, Debug)]
-pub(super) struct DeclaredVariable {
-    pub(super) key: String,
-    pub(super) dtype: DType,
-    pub(super) shape: Shape,
-    /// The slices that it is kept in, if it is partitioned.
-    pub(super) slices: Vec<TensorSlice>,
-}
-
-impl DeclaredVariable {
-    /// Says whether one is saved and the other restored of the same tensor; in what slices does not
-    /// matter.
-    pub(super) fn is_same_tensor(&self, other: &DeclaredVariable) -> bool {
-        (&self.key, self.dtype, &self.shape) == (&other.key, other.dtype, &other.shape)
-    }
 }
 
 /// A complete meta graph, and what it needs beside it.
@@ -186,7 +168,7 @@ impl MetaGraphBuilder {
         }
         let mut variables = None;
         if let Program::Built(graph) = &mut self.program {
-            variables = Some(declare(graph)?);
+            variables = Some(DeclaredVariable::all_of(graph)?);
             if !graph.variables().is_empty() {
                 if self.saver.is_none() {
                     let own = graph.variables().to_vec();
@@ -322,46 +304,6 @@ impl MetaGraphBuilder {
 
 /// The release whose ops the graph is made of.
 const TENSORFLOW_VERSION: &str = "2.21.0";
-
-fn declare(graph: &GraphBuilder) -> Result<Vec<DeclaredVariable>> {
-    let mut declared: Vec<DeclaredVariable> = Vec::new();
-    // By the name of a partitioned variable: its place in the list.
-    let mut partitioned = HashMap::new();
-    for variable in graph.variables() {
-        let dtype = variable.dtype();
-        let Some(info) = variable.save_slice_info() else {
-            declared.push(DeclaredVariable {
-                key: variable.name().to_owned(),
-                dtype,
-                shape: variable.shape().clone(),
-                slices: Vec::new(),
-            });
-            continue;
-        };
-        if !can_be_cut(dtype) {
-            return Err(Error::unsupported(format!(
-                "TensorFlow saves slices of {dtype} variables, but cannot restore them"
-            ))
-            .for_key(info.full_name.as_bytes())
-            .remedy("declare it as one variable"));
-        }
-        let place = *partitioned
-            .entry(&*info.full_name)
-            .or_insert(declared.len());
-        if place == declared.len() {
-            declared.push(DeclaredVariable {
-                key: info.full_name.clone(),
-                dtype,
-                shape: info.full_shape.clone(),
-                slices: Vec::new(),
-            });
-        }
-        if let Some(whole) = declared.get_mut(place) {
-            whole.slices.push(info.slice.clone());
-        }
-    }
-    Ok(declared)
-}
 
 fn add_variable_collections(
     graph: &mut GraphBuilder,

@@ -15,6 +15,7 @@
 //! | `object_program` | its main graph, for loaders that know no objects |
 //! | `object_nodes` | its objects, as `tf.saved_model.load` finds them |
 //! | `signature` | the signatures of TensorFlow's helpers |
+//! | `declared_variable` | what variables a meta graph declares |
 //! | `default_attrs` | attrs at their default, stripped |
 //! | `trained_variables` | the collections by which loaders know a graph's variables |
 //! | `variable_value` | [`VariableValue`]: a tensor, or where its bytes come from |
@@ -25,6 +26,7 @@
 
 mod asset_names;
 pub mod constants;
+mod declared_variable;
 mod default_attrs;
 mod extra_assets;
 #[cfg(test)]

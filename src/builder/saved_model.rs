@@ -7,8 +7,9 @@ use prost::Message;
 
 use super::asset_names::AssetNames;
 use super::constants::*;
+use super::declared_variable::DeclaredVariable;
 use super::extra_assets::{Content, ExtraAssets};
-use super::meta_graph::{Assembled, DeclaredVariable, MetaGraphBuilder};
+use super::meta_graph::{Assembled, MetaGraphBuilder};
 use super::object_model::ObjectModelBuilder;
 use super::object_program;
 use super::saved_model_options::SavedModelBuilderOptions;

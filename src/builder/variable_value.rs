@@ -2,7 +2,9 @@ use std::fmt;
 use std::io::{Read, Write};
 
 use crate::bundle::{BundleEntry, BundleReader, Key};
-use crate::error::{Error, Printable, Result};
+#[cfg(feature = "safetensors")]
+use crate::error::Printable;
+use crate::error::{Error, Result};
 use crate::object_graph::CheckpointGraph;
 #[cfg(feature = "safetensors")]
 use crate::safetensors::SafetensorsReader;
@@ -48,11 +50,14 @@ pub struct VariableValue<'v> {
 /// Where the bytes are.
 pub(super) enum Source<'v> {
     Tensor(Tensor),
-    Function(Box<dyn FnOnce() -> Result<Tensor> + 'v>),
+    Function(Box<MakeTensor<'v>>),
     Reader(Box<dyn Read + 'v>),
-    Writer(Box<dyn FnOnce(&mut dyn Write) -> Result<()> + 'v>),
+    Writer(Box<WriteBytes<'v>>),
     Bundle(&'v BundleReader, Key, BundleEntry),
 }
+
+type MakeTensor<'v> = dyn FnOnce() -> Result<Tensor> + 'v;
+type WriteBytes<'v> = dyn FnOnce(&mut dyn Write) -> Result<()> + 'v;
 
 impl<'v> VariableValue<'v> {
     /// Takes what a reader has: row-major, little-endian, [`DType::size`] bytes for each element. It
@@ -189,7 +194,7 @@ impl<'v> VariableValue<'v> {
         if dtype == self.dtype {
             return Ok(self);
         }
-        let make: Box<dyn FnOnce() -> Result<Tensor> + 'v> = match self.source {
+        let make: Box<MakeTensor<'v>> = match self.source {
             Source::Tensor(tensor) => Box::new(move || Ok(tensor)),
             Source::Function(make) => {
                 let (from, shape) = (self.dtype, self.shape.clone());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 
-use super::meta_graph::DeclaredVariable;
+use super::declared_variable::DeclaredVariable;
 use super::variable_value::{Source, VariableValue, made};
 use crate::bundle::{BundleWriter, Key};
 use crate::error::{Error, Result};

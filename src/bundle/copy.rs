@@ -69,7 +69,8 @@ impl BundleWriter {
             let of = Some((entry, slice));
             if let Err(error) = self.copy_stored(key, from, source_key, piece, of) {
                 if i > 0 {
-                    self.give_up();
+                    // Some of what was added is no tensor.
+                    self.failed = true;
                 }
                 return Err(error);
             }

@@ -24,6 +24,7 @@
 //! | `writer_options` | [`BundleWriterOptions`]: how it is written |
 //! | `pending_entries` | the entries of a bundle under construction |
 //! | `key_order` | sorting by keys that have much in common |
+//! | `streamed` | tensors that come as streams of bytes |
 //! | `copy` | tensors of another bundle, copied |
 //! | `values` | what a tensor is made of: a view, a reader, a function that writes |
 //! | `tensor_sink` | what such a function writes to |
@@ -77,6 +78,7 @@ mod set_aside;
 mod shard;
 mod shard_writer;
 mod split;
+mod streamed;
 mod tensor_sink;
 mod values;
 mod verify;
