@@ -36,7 +36,7 @@ impl BundleWriter {
     ///
     /// What `write` answers; otherwise as for [`add_from_reader`](Self::add_from_reader), after which
     /// the bundle can go on. A tensor that comes so is never cut, whatever the
-    /// [maximum size](BundleWriterOptions::max_shard_size) of shards is.
+    /// [maximum size](super::BundleWriterOptions::max_shard_size) of shards is.
     pub fn add_with(
         &mut self,
         key: impl AsRef<[u8]>,
