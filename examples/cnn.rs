@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use savedmodel::builder::{MetaGraphBuilder, SavedModelBuilder, constants};
+use savedmodel::builder::{MetaGraphBuilder, SavedModelBuilder, VariableValue, constants};
 use savedmodel::graph::{GraphBuilder, Output, Padding};
 use savedmodel::safetensors::{SafetensorsReader, SafetensorsWriter};
 use savedmodel::{DType, PartialShape, Result, Signature, Tensor};
@@ -65,11 +65,8 @@ pub fn build(directory: &Path) -> Result<()> {
     let signature = Signature::predict([("images", &images)], outputs)?;
     let meta_graph = MetaGraphBuilder::new(graph, [constants::SERVING])
         .signature(constants::DEFAULT_SERVING_SIGNATURE_DEF_KEY, signature);
-    let values: Vec<(&str, Tensor)> = weights
-        .tensors()
-        .map(|info| Ok((info.name(), weights.tensor(info.name())?)))
-        .collect::<Result<_>>()?;
     let mut builder = SavedModelBuilder::new(directory)?;
+    let values = VariableValue::all_from_safetensors(&weights)?;
     builder.add_meta_graph_and_variables(meta_graph, values)?;
     builder.save()?;
     Ok(())

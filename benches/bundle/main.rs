@@ -38,7 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let is_wanted =
         |group: &str| wanted.is_empty() || wanted.iter().any(|word| group.contains(&**word));
     driver::run(is_wanted)?;
-    writing::run(is_wanted)
+    writing::run(is_wanted)?;
+    writing::run_models(is_wanted)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -118,6 +118,62 @@ const GROUPS: &[Group] = &[
     },
 ];
 
+/// A whole model of the tensors of case `a`, beside the bundle of them alone.
+const MODEL: &str = "model of 16 x 64 MiB";
+
+const MODEL_ROWS: &[Row] = &[
+    Row {
+        // A model may cost a fifth more than its bundle.
+        bar: 1.0 / 1.2,
+        peak: Some(16.0),
+        ..row("1 MiB at a time, wall", "model", "1 none")
+    },
+    Row {
+        clock: Clock::Cpu,
+        bar: 1.0 / 1.2,
+        ..row("1 MiB at a time", "model", "1 none")
+    },
+    row("synced, wall", "model", "1 sync"),
+];
+
+/// Compares this library with itself: no peer is needed.
+pub(crate) fn run_models(wanted: impl Fn(&str) -> bool) -> Result<()> {
+    if !wanted(MODEL) {
+        return Ok(());
+    }
+    let rounds = harness::rounds()?;
+    let data = DataDirectory::new("bundle-bench-model")?;
+    println!("\nmedians of {rounds} rounds; ratio = the bundle's time / the model's\n");
+    let executable = env::current_exe()?;
+    let start = || -> Result<Side> {
+        let mut side = Side::start(Command::new(&executable).arg(FLAG))?;
+        side.ask("gen a")?;
+        Ok(side)
+    };
+    let (mut bundle, mut model) = (start()?, start()?);
+    let prefix = data.path().join("out");
+    let lines: Vec<Line> = MODEL_ROWS.iter().map(Row::line).collect();
+    compare(
+        MODEL,
+        "the bundle alone",
+        &lines,
+        rounds,
+        &mut || {
+            let sample = bundle.measure(&format!("stream {} 1 none", prefix.display()));
+            remove(data.path())?;
+            sample.map(Some)
+        },
+        &mut |i| {
+            let Row {
+                command, arguments, ..
+            } = MODEL_ROWS[i];
+            let sample = model.measure(&format!("{command} {} {arguments}", prefix.display()));
+            remove(data.path())?;
+            sample
+        },
+    )
+}
+
 pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
     let groups: Vec<&Group> = GROUPS.iter().filter(|group| wanted(group.name)).collect();
     if groups.is_empty() {
@@ -189,7 +245,10 @@ fn remove(directory: &Path) -> Result<()> {
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with("out"))
         {
-            fs::remove_file(path)?;
+            match path.is_dir() {
+                true => fs::remove_dir_all(path)?,
+                false => fs::remove_file(path)?,
+            }
         }
     }
     Ok(())

@@ -8,8 +8,10 @@ use std::thread;
 
 use safetensors_peer::Dtype;
 use safetensors_peer::tensor::TensorView as SafeView;
+use savedmodel::builder::{MetaGraphBuilder, SavedModelBuilder, VariableValue};
 use savedmodel::bundle::{Durability, MergeOptions, merge_bundles};
-use savedmodel::{BundleWriter, DType, Shape, Tensor, TensorView};
+use savedmodel::graph::GraphBuilder;
+use savedmodel::{BundleWriter, DType, PartialShape, Shape, Signature, Tensor, TensorView};
 
 use crate::harness::meter::{self, Start};
 
@@ -140,6 +142,11 @@ impl Data {
                 bundle.finish()?;
                 start.report(self.names.len())
             }
+            "model" => {
+                let start = Start::now()?;
+                self.build_model(prefix, durability)?;
+                start.report(self.names.len())
+            }
             "merge" => {
                 let parts = [0, 1].map(|i| prefix.with_file_name(format!("out_part{i}")));
                 for (i, part) in parts.iter().enumerate() {
@@ -168,6 +175,32 @@ impl Data {
             }
             _ => Err(format!("what is `{command}`?").into()),
         }
+    }
+
+    /// Writes a model whose variables are the tensors, which come from readers.
+    fn build_model(&self, directory: &Path, durability: Durability) -> savedmodel::Result<()> {
+        let mut graph = GraphBuilder::new();
+        let rows = PartialShape::new(&[None, Some(4096)])?;
+        let x = graph.placeholder("x", DType::FLOAT, rows)?;
+        let mut y = x.clone();
+        for name in &self.names {
+            let variable = graph.variable(name, DType::FLOAT, self.shape.clone())?;
+            let kernel = graph.read(&variable)?;
+            y = graph.matmul(&y, &kernel)?;
+        }
+        let signature = Signature::predict([("x", &x)], [("y", &y)])?;
+        let meta_graph = MetaGraphBuilder::new(graph, ["serve"]);
+        let meta_graph = meta_graph.signature("serving_default", signature);
+        let values = self.tensors().map(|(name, values)| {
+            let reader = Slow(bytes_of(values));
+            let value = VariableValue::from_reader(DType::FLOAT, self.shape.clone(), reader);
+            Ok((name, value?))
+        });
+        let values = values.collect::<savedmodel::Result<Vec<_>>>()?;
+        let options = SavedModelBuilder::options().durability(durability);
+        let mut builder = options.create(directory)?;
+        builder.add_meta_graph_and_variables(meta_graph, values)?;
+        builder.save().map(drop)
     }
 
     /// Adds every tensor whose number is `first` or a multiple of `step` more.

@@ -69,9 +69,15 @@ pub const EXTRA_ASSETS_DIRECTORY: &str = "assets.extra";
 pub const VARIABLES_DIRECTORY: &str = "variables";
 /// The name of the bundle in it.
 pub const VARIABLES_FILENAME: &str = "variables";
+/// The directory of debug information.
+pub const DEBUG_DIRECTORY: &str = "debug";
+/// The name of the debug information in it.
+pub const DEBUG_INFO_FILENAME_PB: &str = "saved_model_debug_info.pb";
 /// The program.
 pub const SAVED_MODEL_FILENAME_PB: &str = "saved_model.pb";
 /// The program as text.
 pub const SAVED_MODEL_FILENAME_PBTXT: &str = "saved_model.pbtxt";
+/// The program in chunks.
+pub const SAVED_MODEL_FILENAME_CPB: &str = "saved_model.cpb";
 /// What `saved_model_schema_version` is.
 pub const SAVED_MODEL_SCHEMA_VERSION: i64 = 1;

@@ -5,19 +5,21 @@ use prost::Message;
 
 use super::asset_names::AssetNames;
 use super::constants::*;
+use super::declared_variable::DeclaredVariable;
 use super::{default_attrs, trained_variables};
 use crate::error::{Error, Result};
 use crate::graph::{GraphBuilder, Operation, SavedVariable};
 use crate::model::{Encoding, Signature, TensorInfo};
 use crate::op;
 use crate::proto::collection_def::{AnyList, BytesList, Kind, NodeList};
+use crate::proto::meta_graph_def::meta_info_def::FunctionAliasesEntry;
 use crate::proto::meta_graph_def::{CollectionDefEntry, MetaInfoDef, SignatureDefEntry};
 use crate::proto::well_known::Any;
 use crate::proto::{
     AssetFileDef, CollectionDef, FunctionDef, GraphDef, MetaGraphDef, NodeDef, OpList, SaverDef,
     TensorInfo as TensorInfoProto, attr_value, tensor_info,
 };
-use crate::tensor::{DType, Shape};
+use crate::tensor::DType;
 
 /// Describes one meta graph: a graph, the tags it is found by, its signatures.
 ///
@@ -48,20 +50,13 @@ pub struct MetaGraphBuilder {
     collections: BTreeMap<String, CollectionDef>,
     assets: Vec<(String, PathBuf)>,
     saver: Option<SaverDef>,
+    function_aliases: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
 enum Program {
     Built(Box<GraphBuilder>),
     Given(Box<GraphDef>),
-}
-
-/// A variable as a meta graph declares it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct DeclaredVariable {
-    pub(super) key: String,
-    pub(super) dtype: DType,
-    pub(super) shape: Shape,
 }
 
 /// A complete meta graph, and what it needs beside it.
@@ -99,6 +94,7 @@ impl MetaGraphBuilder {
             collections: BTreeMap::new(),
             assets: Vec::new(),
             saver: None,
+            function_aliases: BTreeMap::new(),
         }
     }
 
@@ -158,6 +154,12 @@ impl MetaGraphBuilder {
         self
     }
 
+    /// Gives functions of the library another name: the function's name → the alias.
+    pub(super) fn function_aliases(mut self, aliases: BTreeMap<String, String>) -> Self {
+        self.function_aliases = aliases;
+        self
+    }
+
     pub(super) fn tags(&self) -> &[String] {
         &self.tags
     }
@@ -172,7 +174,7 @@ impl MetaGraphBuilder {
         }
         let mut variables = None;
         if let Program::Built(graph) = &mut self.program {
-            variables = Some(declare(graph));
+            variables = Some(DeclaredVariable::all_of(graph)?);
             if !graph.variables().is_empty() {
                 if self.saver.is_none() {
                     let own = graph.variables().to_vec();
@@ -222,6 +224,14 @@ impl MetaGraphBuilder {
                 tensorflow_git_version: concat!("savedmodel ", env!("CARGO_PKG_VERSION"))
                     .to_owned(),
                 stripped_default_attrs: self.strip_default_attrs,
+                function_aliases: self
+                    .function_aliases
+                    .into_iter()
+                    .map(|(function, alias)| FunctionAliasesEntry {
+                        key: Some(function),
+                        value: Some(alias),
+                    })
+                    .collect(),
                 ..MetaInfoDef::default()
             }),
             graph_def: Some(graph_def),
@@ -302,17 +312,6 @@ impl MetaGraphBuilder {
 
 /// The release whose ops the graph is made of.
 const TENSORFLOW_VERSION: &str = "2.21.0";
-
-fn declare(graph: &GraphBuilder) -> Vec<DeclaredVariable> {
-    let variables = graph.variables().iter();
-    variables
-        .map(|variable| DeclaredVariable {
-            key: variable.name().to_owned(),
-            dtype: variable.dtype(),
-            shape: variable.shape().clone(),
-        })
-        .collect()
-}
 
 fn add_variable_collections(
     graph: &mut GraphBuilder,

@@ -8,6 +8,7 @@ use super::parameters::{check_parameters, parameters};
 use super::saved_model::SavedModelBuilder;
 use super::static_table::StaticTable;
 use super::trace::{Capture, CaptureType, CheckedTrace, Trace};
+use super::variable_value::VariableValue;
 use crate::error::{Error, Printable, Result};
 use crate::graph::Function;
 use crate::object_graph::{FullArgSpec, FunctionSpec, ObjectTree, Trackable};
@@ -71,6 +72,8 @@ pub struct ObjectModelBuilder {
     pub(super) signatures: BTreeMap<String, usize>,
     /// By the name that the caller gave each function.
     pub(super) by_name: BTreeMap<String, usize>,
+    /// The alias of each trace that has one.
+    pub(super) aliases: BTreeMap<usize, String>,
     uid: u64,
 }
 
@@ -146,6 +149,7 @@ impl ObjectModelBuilder {
             attached: Vec::new(),
             signatures: BTreeMap::new(),
             by_name: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             uid: 0,
         })
     }
@@ -289,6 +293,22 @@ impl ObjectModelBuilder {
     pub fn save(self, directory: impl AsRef<Path>) -> Result<PathBuf> {
         let mut builder = SavedModelBuilder::new(directory)?;
         builder.add_object_model(self)?;
+        builder.save()
+    }
+
+    /// Writes the model to a new directory with values of variables that the tree has not;
+    /// returns the directory.
+    ///
+    /// # Errors
+    ///
+    /// As for [`SavedModelBuilder::add_object_model_and_variables`] and [`SavedModelBuilder::save`].
+    pub fn save_with_variables<'v>(
+        self,
+        directory: impl AsRef<Path>,
+        values: impl IntoIterator<Item = (Trackable, impl Into<VariableValue<'v>>)>,
+    ) -> Result<PathBuf> {
+        let mut builder = SavedModelBuilder::new(directory)?;
+        builder.add_object_model_and_variables(self, values)?;
         builder.save()
     }
 

@@ -45,6 +45,7 @@ pub(super) fn assemble(
 
     let mut meta_graph = MetaGraphBuilder::new(program.graph, model.tags.iter().cloned())
         .main_op(&main_op)
+        .function_aliases(model.aliases_by_name()?)
         .strip_default_attrs();
     for (key, signature) in signatures {
         meta_graph = meta_graph.signature(key, signature);

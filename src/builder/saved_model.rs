@@ -1,27 +1,28 @@
-use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::hash::BuildHasher;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use prost::Message;
 
 use super::asset_names::AssetNames;
 use super::constants::*;
+use super::declared_variable::DeclaredVariable;
 use super::extra_assets::{Content, ExtraAssets};
-use super::meta_graph::{Assembled, DeclaredVariable, MetaGraphBuilder};
+use super::meta_graph::{Assembled, MetaGraphBuilder};
 use super::object_model::ObjectModelBuilder;
+use super::saved_model_options::SavedModelBuilderOptions;
+use super::variable_value::VariableValue;
+use super::variable_values::{ObjectValues, check_values};
 use super::{object_program, restored_keys};
-use crate::bundle::{BundleWriter, Durability};
-use crate::error::{Error, ErrorKind, Result};
-use crate::fingerprint::{Fingerprint, FingerprintRelease};
+use crate::bundle::BundleWriter;
+use crate::error::{Error, Result};
 use crate::model::Signature;
-use crate::proto::{MetaGraphDef, SavedModel};
+use crate::object_graph::Trackable;
+use crate::proto::{GraphDebugInfo, MetaGraphDef, SavedModel};
 use crate::serving::{SavedModelConfig, VersionNaming, WarmupRequests, move_to_version};
-use crate::store::{StagedDirectory, disk, in_file, refuse_occupied};
-use crate::tensor::Tensor;
-use crate::text;
+use crate::store::{StagedDirectory, disk, in_file};
+use crate::tensor::{Tensor, TensorSlice};
 use crate::wire::{Canonical, MapOrder};
 
 /// Builds the directory of a SavedModel, as `tf.compat.v1.saved_model.Builder` does.
@@ -65,91 +66,16 @@ pub struct SavedModelBuilder {
     /// Where the model goes; the base directory of one that is to be a version.
     target: PathBuf,
     naming: Option<VersionNaming>,
-    staged: StagedDirectory,
-    options: SavedModelBuilderOptions,
+    pub(super) staged: StagedDirectory,
+    pub(super) options: SavedModelBuilderOptions,
     meta_graphs: Vec<MetaGraphDef>,
     /// What the variables are that were written, once they were.
     variables: Option<Vec<DeclaredVariable>>,
     assets: AssetNames,
     extra: ExtraAssets,
     warmup_requests: Option<WarmupRequests>,
-}
-
-/// How a SavedModel is written; [`SavedModelBuilder::options`] gives the defaults.
-#[derive(Clone, Debug, Default)]
-pub struct SavedModelBuilderOptions {
-    durability: Durability,
-    as_text: bool,
-    uuid: Option<String>,
-}
-
-impl SavedModelBuilderOptions {
-    /// Sets whether the model survives a crash of the machine. Default: [`Durability::Sync`].
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
-        self
-    }
-
-    /// Writes the program as text, `saved_model.pbtxt`, which has no fingerprint. Default: not.
-    pub fn as_text(mut self, as_text: bool) -> Self {
-        self.as_text = as_text;
-        self
-    }
-
-    /// Sets the `uuid` of the fingerprint, with which the same description gives the same bytes.
-    /// Default: a random one.
-    pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
-        self.uuid = Some(uuid.into());
-        self
-    }
-
-    /// Begins the model of a directory, as [`SavedModelBuilder::new`] does.
-    ///
-    /// # Errors
-    ///
-    /// As for [`SavedModelBuilder::new`].
-    pub fn create(self, directory: impl AsRef<Path>) -> Result<SavedModelBuilder> {
-        let target = directory.as_ref().to_owned();
-        refuse_occupied(&target)?;
-        let staged = StagedDirectory::create(&target, self.durability == Durability::Sync)?;
-        Ok(self.begin(target, None, staged))
-    }
-
-    /// Begins a new version of the model in a base directory, as
-    /// [`SavedModelBuilder::next_version`] does, with a number of either kind.
-    ///
-    /// # Errors
-    ///
-    /// `Io` as the system has it.
-    pub fn create_version(
-        self,
-        base: impl AsRef<Path>,
-        naming: VersionNaming,
-    ) -> Result<SavedModelBuilder> {
-        let base = base.as_ref().to_owned();
-        let staged =
-            StagedDirectory::create(&base.join("version"), self.durability == Durability::Sync)?;
-        Ok(self.begin(base, Some(naming), staged))
-    }
-
-    fn begin(
-        self,
-        target: PathBuf,
-        naming: Option<VersionNaming>,
-        staged: StagedDirectory,
-    ) -> SavedModelBuilder {
-        SavedModelBuilder {
-            target,
-            naming,
-            staged,
-            options: self,
-            meta_graphs: Vec::new(),
-            variables: None,
-            assets: AssetNames::default(),
-            extra: ExtraAssets::default(),
-            warmup_requests: None,
-        }
-    }
+    /// An encoded `GraphDebugInfo`.
+    debug_info: Option<Vec<u8>>,
 }
 
 impl SavedModelBuilder {
@@ -176,21 +102,44 @@ impl SavedModelBuilder {
         Self::options().create_version(base, VersionNaming::Next)
     }
 
+    pub(super) fn begin(
+        options: SavedModelBuilderOptions,
+        target: PathBuf,
+        naming: Option<VersionNaming>,
+        staged: StagedDirectory,
+    ) -> SavedModelBuilder {
+        SavedModelBuilder {
+            target,
+            naming,
+            staged,
+            options,
+            meta_graphs: Vec::new(),
+            variables: None,
+            assets: AssetNames::default(),
+            extra: ExtraAssets::default(),
+            warmup_requests: None,
+            debug_info: None,
+        }
+    }
+
     /// Returns the options with which [`new`](Self::new) works, to be changed.
     pub fn options() -> SavedModelBuilderOptions {
         SavedModelBuilderOptions::default()
     }
 
-    /// Adds the first meta graph, and writes the values of its variables, by their names.
+    /// Adds the first meta graph, and writes the values of its variables, by their names: tensors, or
+    /// whatever a [`VariableValue`] comes from.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` if it was called before; if a variable has no value, a value no variable, or
-    /// one of another type or shape; if a given graph restores what has no value; and as for [`add_meta_graph`](Self::add_meta_graph).
-    pub fn add_meta_graph_and_variables<K: AsRef<str>>(
+    /// one of another type or shape; if a given graph restores what has no value; and as for
+    /// [`add_meta_graph`](Self::add_meta_graph). Nothing was written then. What reading the values
+    /// answers, and what [`BundleWriter`] answers.
+    pub fn add_meta_graph_and_variables<'v, K: AsRef<str>>(
         &mut self,
         meta_graph: MetaGraphBuilder,
-        values: impl IntoIterator<Item = (K, Tensor)>,
+        values: impl IntoIterator<Item = (K, impl Into<VariableValue<'v>>)>,
     ) -> Result<()> {
         if !self.meta_graphs.is_empty() {
             return Err(Error::invalid_argument(
@@ -202,34 +151,39 @@ impl SavedModelBuilder {
             meta_graph,
             variables,
         } = meta_graph.assemble(&mut self.assets)?;
-        let values: Vec<(String, Tensor)> = values
+        let values: Vec<(String, VariableValue<'v>)> = values
             .into_iter()
-            .map(|(key, value)| (key.as_ref().to_owned(), value))
+            .map(|(key, value)| (key.as_ref().to_owned(), value.into()))
             .collect();
         check_values(variables.as_deref(), &values)?;
         let dtypes: BTreeMap<&str, _> = values.iter().map(|it| (&*it.0, it.1.dtype())).collect();
         restored_keys::check(&meta_graph, |key| dtypes.get(key).copied())?;
         let directory = self.staged.path().join(VARIABLES_DIRECTORY);
         disk::create_directories(&directory).map_err(in_file(&directory))?;
-        if !values.is_empty() {
-            let mut bundle = BundleWriter::options()
-                .durability(self.options.durability)
-                .create(directory.join(VARIABLES_FILENAME))?;
-            for (key, value) in &values {
-                bundle.add(key, value)?;
-            }
-            bundle.finish()?;
-        }
-        self.variables = Some(variables.unwrap_or_else(|| {
+        let variables = variables.unwrap_or_else(|| {
             let values = values.iter();
             values
                 .map(|(key, value)| DeclaredVariable {
                     key: key.clone(),
                     dtype: value.dtype(),
                     shape: value.shape().clone(),
+                    slices: Vec::new(),
                 })
                 .collect()
-        }));
+        });
+        if !values.is_empty() {
+            let mut bundle = BundleWriter::options()
+                .durability(self.options.durability)
+                .create(directory.join(VARIABLES_FILENAME))?;
+            let slices = variables.iter().map(|it| (&*it.key, &*it.slices));
+            let slices: BTreeMap<&str, &[TensorSlice]> = slices.collect();
+            for (key, value) in values {
+                let slices = slices.get(&*key).copied().unwrap_or_default();
+                value.write_slices_into(&mut bundle, key.as_bytes(), slices)?;
+            }
+            bundle.finish()?;
+        }
+        self.variables = Some(variables);
         self.meta_graphs.push(meta_graph);
         Ok(())
     }
@@ -242,20 +196,61 @@ impl SavedModelBuilder {
     /// not lead to an object, or to one that is captured or has attributes; `Unsupported` for a mutable table in
     /// the tree. Nothing was written then.
     pub fn add_object_model(&mut self, model: ObjectModelBuilder) -> Result<()> {
+        self.add_object_model_and_variables(model, Vec::<(Trackable, Tensor)>::new())
+    }
+
+    /// Adds the one meta graph of a model of TensorFlow 2, and writes the values of its variables: those
+    /// that the tree has, and `values` of those that were described
+    /// [without](crate::object_graph::DescribedVariable::without_value).
+    ///
+    /// ```
+    /// use savedmodel::builder::{ObjectModelBuilder, SavedModelBuilder, VariableValue};
+    /// use savedmodel::object_graph::{DescribedVariable, ObjectTree};
+    /// use savedmodel::{BundleReader, DType, SavedModel, Shape};
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("savedmodel-object-values-{}", std::process::id()));
+    /// let mut tree = ObjectTree::new();
+    /// let kernel = DescribedVariable::without_value(DType::FLOAT, Shape::new(&[4, 6])?);
+    /// let kernel = tree.track(tree.root(), "kernel", kernel)?;
+    ///
+    /// let checkpoint = BundleReader::open("tests/fixtures/keras3_saved/variables/variables")?;
+    /// let value = VariableValue::from_bundle(&checkpoint, "_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE")?;
+    /// let mut builder = SavedModelBuilder::new(directory.join("1"))?;
+    /// builder.add_object_model_and_variables(ObjectModelBuilder::new(tree)?, [(kernel, value)])?;
+    /// builder.save()?;
+    ///
+    /// let model = SavedModel::open(directory.join("1"))?;
+    /// assert!(model.variables()?.contains("kernel/.ATTRIBUTES/VARIABLE_VALUE")?);
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`add_object_model`](Self::add_object_model); `InvalidArgument` if a value is for no
+    /// variable of the tree, for one that has a value, or of another type or shape: nothing was
+    /// written then. What reading the values answers, and what [`BundleWriter`] answers.
+    pub fn add_object_model_and_variables<'v>(
+        &mut self,
+        model: ObjectModelBuilder,
+        values: impl IntoIterator<Item = (Trackable, impl Into<VariableValue<'v>>)>,
+    ) -> Result<()> {
         if !self.meta_graphs.is_empty() {
             return Err(Error::invalid_argument(
                 "a model of objects has one meta graph, and there is one already",
             ));
         }
-        let serialized = model.tree().serialize()?;
-        let meta_graph =
-            object_program::assemble(&model, serialized.object_graph(), &mut self.assets)?;
+        let values = values
+            .into_iter()
+            .map(|(variable, value)| (variable, value.into()));
+        let values = ObjectValues::new(model.tree(), values)?;
+        let meta_graph = object_program::assemble(&model, values.object_graph(), &mut self.assets)?;
         let directory = self.staged.path().join(VARIABLES_DIRECTORY);
         disk::create_directories(&directory).map_err(in_file(&directory))?;
         let mut bundle = BundleWriter::options()
             .durability(self.options.durability)
             .create(directory.join(VARIABLES_FILENAME))?;
-        serialized.write_into(&mut bundle)?;
+        values.write_into(&mut bundle)?;
         bundle.finish()?;
         self.variables = Some(Vec::new());
         self.meta_graphs.push(meta_graph);
@@ -284,7 +279,7 @@ impl SavedModelBuilder {
         self.check_tags(&meta_graph)?;
         let assembled = meta_graph.assemble(&mut self.assets)?;
         for variable in assembled.variables.iter().flatten() {
-            if !saved.contains(variable) {
+            if !saved.iter().any(|saved| saved.is_same_tensor(variable)) {
                 return Err(Error::invalid_argument(
                     "the variable was not saved with the first graph, or has another type or shape there",
                 )
@@ -339,43 +334,74 @@ impl SavedModelBuilder {
         self.add_extra_asset_bytes(SavedModelConfig::FILE, config.encode())
     }
 
+    /// Adds where in source files the nodes of the graph were made: `debug/saved_model_debug_info.pb`, as
+    /// `save_debug_info` of `tf.saved_model.SaveOptions` has it written. Nodes of functions are called
+    /// `node@function` there.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if there is some already.
+    pub fn add_debug_info(&mut self, info: &GraphDebugInfo) -> Result<()> {
+        let encoded = info.encode_to_vec();
+        let ordered = Canonical::new(&encoded, "tensorflow.GraphDebugInfo", MapOrder::Python)?;
+        self.add_debug_info_bytes(ordered.to_vec())
+    }
+
+    /// Adds debug information that is encoded already, as [`add_debug_info`](Self::add_debug_info)
+    /// does; the bytes stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// As for `add_debug_info`; `Malformed` if it is no `GraphDebugInfo`.
+    pub fn add_debug_info_bytes(&mut self, bytes: impl Into<Vec<u8>>) -> Result<()> {
+        let bytes = bytes.into();
+        if self.debug_info.is_some() {
+            return Err(Error::invalid_argument("the model has debug info already"));
+        }
+        GraphDebugInfo::decode(&bytes[..])
+            .map_err(|error| Error::malformed(format!("not a GraphDebugInfo: {error}")))?;
+        self.debug_info = Some(bytes);
+        Ok(())
+    }
+
+    /// Adds the debug information in a file, of another model it may be, as
+    /// [`add_debug_info_bytes`](Self::add_debug_info_bytes) does.
+    ///
+    /// # Errors
+    ///
+    /// As for `add_debug_info_bytes`; `NotFound` and `Io` as the system has them.
+    pub fn add_debug_info_file(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(in_file(path))?;
+        self.add_debug_info_bytes(bytes)
+            .map_err(|error| error.in_file(path))
+    }
+
     /// Completes the model and moves it to its place; returns its directory.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` without a meta graph, or if something came to be in the place; `TooLarge` for a
-    /// program of 2 GiB or more, which no TensorFlow reads; `NotFound` and `Io` as the system has them.
-    /// What was written is removed.
+    /// program of 2 GiB or more, which no TensorFlow reads, unless it may be
+    /// [split](SavedModelBuilderOptions::split_proto); `Unsupported` for what cannot be; `NotFound` and
+    /// `Io` as the system has them. What was written is removed.
     pub fn save(mut self) -> Result<PathBuf> {
         if self.meta_graphs.is_empty() {
             return Err(Error::invalid_argument("a model has a meta graph"));
         }
         self.check_warmup_requests()?;
         self.copy_assets()?;
+        if let Some(info) = &self.debug_info {
+            let name = format!("{DEBUG_DIRECTORY}/{DEBUG_INFO_FILENAME_PB}");
+            self.staged.write(name, |out| Ok(out.write_all(info)?))?;
+        }
         let model = SavedModel {
             saved_model_schema_version: SAVED_MODEL_SCHEMA_VERSION,
             meta_graphs: std::mem::take(&mut self.meta_graphs),
         };
         let encoded = model.encode_to_vec();
-        if encoded.len() as u64 > i32::MAX as u64 {
-            return Err(Error::new(ErrorKind::TooLarge {
-                what: "the program".to_owned(),
-                size: encoded.len() as u64,
-                limit: i32::MAX as u64,
-            })
-            .remedy("make constants of the graph variables"));
-        }
-        const MESSAGE: &str = "tensorflow.SavedModel";
-        if self.options.as_text {
-            self.staged.write(SAVED_MODEL_FILENAME_PBTXT, |out| {
-                text::Printer::new(MESSAGE)?.print(&encoded, out)
-            })?;
-        } else {
-            let program = Canonical::new(&encoded, MESSAGE, MapOrder::Python)?;
-            self.write_fingerprint(&encoded)?;
-            self.staged
-                .write(SAVED_MODEL_FILENAME_PB, |out| Ok(program.write_to(out)?))?;
-        }
+        drop(model);
+        self.write_program(&encoded)?;
         let Some(naming) = self.naming else {
             self.staged.publish()?;
             return Ok(self.target);
@@ -434,72 +460,4 @@ impl SavedModelBuilder {
         }
         Ok(())
     }
-
-    fn write_fingerprint(&self, program: &[u8]) -> Result<()> {
-        let mut fingerprint = match Fingerprint::of(program, FingerprintRelease::V2_21) {
-            Ok(fingerprint) => fingerprint,
-            // A graph for which TensorFlow computes none loads without one.
-            Err(_) => return Ok(()),
-        };
-        let index = self
-            .staged
-            .path()
-            .join(VARIABLES_DIRECTORY)
-            .join("variables.index");
-        match fs::read(&index) {
-            Ok(bytes) => fingerprint.checkpoint_hash = crate::fingerprint::fingerprint64(&bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(in_file(&index)(error)),
-        }
-        fingerprint.uuid = self.options.uuid.clone().unwrap_or_else(random_uuid);
-        self.staged.write("fingerprint.pb", |out| {
-            Ok(out.write_all(&fingerprint.encode())?)
-        })?;
-        Ok(())
-    }
-}
-
-fn check_values(variables: Option<&[DeclaredVariable]>, values: &[(String, Tensor)]) -> Result<()> {
-    let mut keys = BTreeSet::new();
-    for (key, _) in values {
-        if !keys.insert(key.as_str()) {
-            let what = "the variable has two values";
-            return Err(Error::invalid_argument(what).for_key(key.as_bytes()));
-        }
-    }
-    let Some(variables) = variables else {
-        return Ok(());
-    };
-    for variable in variables {
-        let of_key = values.iter().find(|(key, _)| *key == variable.key);
-        let refuse =
-            |what: String| Err(Error::invalid_argument(what).for_key(variable.key.as_bytes()));
-        let Some((_, value)) = of_key else {
-            return refuse("the variable has no value".to_owned());
-        };
-        if (value.dtype(), value.shape()) != (variable.dtype, &variable.shape) {
-            return refuse(format!(
-                "the variable is {} {}, and the value {} {}",
-                variable.dtype,
-                variable.shape,
-                value.dtype(),
-                value.shape()
-            ));
-        }
-    }
-    let declared: BTreeSet<&str> = variables.iter().map(|it| it.key.as_str()).collect();
-    match keys.iter().find(|key| !declared.contains(**key)) {
-        None => Ok(()),
-        Some(key) => {
-            let names = declared.iter().map(|name| (*name).to_owned());
-            Err(Error::not_found_among("variable for the value", key, names)
-                .for_key(key.as_bytes()))
-        }
-    }
-}
-
-/// Returns a random number of 128 bits, as TensorFlow writes it.
-fn random_uuid() -> String {
-    let word = || u128::from(RandomState::new().hash_one(std::process::id()));
-    format!("{:020}", word() << 64 | word())
 }

@@ -2,8 +2,8 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use crate::error::Result;
-use crate::graph::{GraphBuilder, Variable};
-use crate::proto::VariableDef;
+use crate::graph::{GraphBuilder, SaveSliceInfo, Variable};
+use crate::proto::{SaveSliceInfoDef, VariableDef};
 use crate::tensor::{DType, Shape, Tensor};
 
 /// Adds what a `VariableDef` names: a first value, and nodes that assign it and read the variable.
@@ -35,7 +35,19 @@ pub(super) fn describe(graph: &mut GraphBuilder, variable: &Variable) -> Result<
         snapshot_name: read.tensor_name(),
         is_resource: true,
         trainable: variable.is_trainable(),
+        save_slice_info_def: variable.save_slice_info().map(slice_info).transpose()?,
         ..VariableDef::default()
+    })
+}
+
+fn slice_info(info: &SaveSliceInfo) -> Result<SaveSliceInfoDef> {
+    let dims = |dims: &mut dyn Iterator<Item = u64>| dims.map(|dim| dim as i64).collect();
+    let slice = info.slice.resolve(&info.full_shape)?;
+    Ok(SaveSliceInfoDef {
+        full_name: info.full_name.clone(),
+        full_shape: dims(&mut info.full_shape.dims().iter().copied()),
+        var_offset: dims(&mut slice.iter().map(|(start, _)| *start)),
+        var_shape: dims(&mut slice.iter().map(|(_, length)| *length)),
     })
 }
 

@@ -24,7 +24,10 @@
 //! | `writer_options` | [`BundleWriterOptions`]: how it is written |
 //! | `pending_entries` | the entries of a bundle under construction |
 //! | `key_order` | sorting by keys that have much in common |
-//! | `values` | what a tensor is made of: a view, or a reader |
+//! | `streamed` | tensors that come as streams of bytes |
+//! | `copy` | tensors of another bundle, copied |
+//! | `values` | what a tensor is made of: a view, a reader, a function that writes |
+//! | `tensor_sink` | what such a function writes to |
 //! | `split` | tensors too large for a shard, cut into pieces |
 //! | `merge` | [`merge_bundles`]: several bundles become one |
 //! | `index_file` | the index as a file |
@@ -49,6 +52,7 @@
 
 mod assemble;
 mod checkpoint_state;
+mod copy;
 mod cursor;
 mod entry;
 #[cfg(test)]
@@ -74,6 +78,8 @@ mod set_aside;
 mod shard;
 mod shard_writer;
 mod split;
+mod streamed;
+mod tensor_sink;
 mod values;
 mod verify;
 mod writer;
@@ -93,6 +99,7 @@ pub use reader::BundleReader;
 pub use salvage::{Loss, Salvage, salvage, salvage_in};
 pub use set_aside::{Recovery, recover};
 pub use shard::Checksums;
+pub(crate) use split::can_be_cut;
 pub use verify::Verification;
 pub use writer::BundleWriter;
 pub use writer_options::{BundleWriterOptions, Durability, Existing};

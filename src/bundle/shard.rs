@@ -200,6 +200,13 @@ impl Shards {
         self.fill(&blob, place, out)
     }
 
+    /// Opens the shard of a place, which lies in it.
+    pub(crate) fn open_range(&self, place: Place) -> Result<Blob> {
+        let blob = self.open(place.shard)?;
+        self.check_range(place, &blob)?;
+        Ok(blob.into_owned())
+    }
+
     /// Proves that a place lies in its shard, before memory is taken for it.
     #[inline]
     fn check_range(&self, place: Place, blob: &Blob) -> Result<()> {

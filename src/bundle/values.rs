@@ -1,27 +1,38 @@
-use std::io::Read;
+use std::io::{Read, Write};
 
 use super::shard_writer::ReadFailure;
-use crate::error::Error;
+use super::split;
+use crate::error::{Error, Result};
 use crate::tensor::{DType, Shape, TensorView};
 
 /// What a tensor is made of.
 pub(crate) enum Values<'v> {
     View(TensorView<'v>),
     Reader(DType, Shape, &'v mut dyn Read),
+    /// Bytes that another bundle has, which must have this checksum.
+    Stored(DType, Shape, &'v mut dyn Read, u32),
+    /// Bytes that are written by whoever has them.
+    Written(DType, Shape, Box<WriteBytes<'v>>),
 }
+
+pub(crate) type WriteBytes<'v> = dyn FnOnce(&mut dyn Write) -> Result<()> + 'v;
 
 impl Values<'_> {
     pub(crate) fn dtype(&self) -> DType {
         match self {
             Values::View(view) => view.dtype(),
-            Values::Reader(dtype, ..) => *dtype,
+            Values::Reader(dtype, ..) | Values::Stored(dtype, ..) | Values::Written(dtype, ..) => {
+                *dtype
+            }
         }
     }
 
     pub(crate) fn shape(&self) -> &Shape {
         match self {
             Values::View(view) => view.shape(),
-            Values::Reader(_, shape, _) => shape,
+            Values::Reader(_, shape, _)
+            | Values::Stored(_, shape, ..)
+            | Values::Written(_, shape, _) => shape,
         }
     }
 
@@ -29,6 +40,12 @@ impl Values<'_> {
     pub(crate) fn dense_len(&self) -> Option<u64> {
         let size = self.dtype().size()? as u64;
         Some(self.shape().elements().saturating_mul(size))
+    }
+
+    /// Says whether they can become the pieces of a partitioned tensor.
+    pub(crate) fn can_be_cut(&self) -> bool {
+        let is_pulled = matches!(self, Values::View(_) | Values::Reader(..));
+        is_pulled && split::can_be_cut(self.dtype())
     }
 }
 

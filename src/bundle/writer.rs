@@ -10,8 +10,8 @@ use super::key::{Key, piece_key, read_piece_key};
 use super::payload;
 use super::pending_entries::{NewKey, PendingEntries};
 use super::publication::Publication;
-use super::shard_writer::{ReadFailure, ShardWriter};
-use super::split::{self, Pieces};
+use super::shard_writer::ShardWriter;
+use super::split::Pieces;
 use super::values::{Values, read_error};
 use super::writer_options::BundleWriterOptions;
 use crate::error::{Error, Result};
@@ -54,14 +54,14 @@ pub struct BundleWriter {
     publication: Publication,
     /// The shards that are full.
     full: Vec<PendingFile>,
-    data: ShardWriter,
+    pub(super) data: ShardWriter,
     entries: PendingEntries,
     /// How many of them there were when the shard was begun.
     entries_before: usize,
     /// The entries of partitioned tensors as wholes, which get a slice with each piece.
     partitioned: BTreeMap<Key, BundleEntry>,
     /// Whether a write failed, so that nobody knows what the data file holds.
-    failed: bool,
+    pub(super) failed: bool,
     /// Memory for an encoded entry.
     encoded: Vec<u8>,
 }
@@ -335,20 +335,18 @@ impl BundleWriter {
         publication.publish(index.map_err(|error| error.in_file(&index_path))?)
     }
 
-    fn add_whole(&mut self, key: &[u8], values: Values<'_>) -> Result<()> {
+    pub(super) fn add_whole(&mut self, key: &[u8], values: Values<'_>) -> Result<()> {
         self.check_name(key)?;
         let new = self.check_new(key, None)?;
         let max = self.options.max_shard_size.unwrap_or(u64::MAX);
         let put = match values.dense_len() {
-            Some(len) if len > max && split::can_be_cut(values.dtype()) => {
-                self.put_in_pieces(key, values, max)
-            }
+            Some(len) if len > max && values.can_be_cut() => self.put_in_pieces(key, values, max),
             _ => self.put(key, new, values),
         };
         put.map_err(|error| error.for_key(key))
     }
 
-    fn add_piece(
+    pub(super) fn add_piece(
         &mut self,
         key: &[u8],
         full_shape: &Shape,
@@ -449,6 +447,10 @@ impl BundleWriter {
                     return Err(read_error(failure, shape.elements() * size, dtype));
                 }
             }
+            Values::Stored(..) | Values::Written(..) => {
+                let new = self.check_new(key, None)?;
+                return self.put(key, new, values);
+            }
         }
         Ok(())
     }
@@ -474,7 +476,15 @@ impl BundleWriter {
                 )
             }
             Values::Reader(_, shape, reader) => {
-                let written = self.copy_from(reader, dtype, &shape, offset)?;
+                let written = self.copy_from(reader, dtype, &shape, offset, None)?;
+                (shape, written)
+            }
+            Values::Stored(_, shape, reader, crc) => {
+                let written = self.copy_from(reader, dtype, &shape, offset, Some(crc))?;
+                (shape, written)
+            }
+            Values::Written(_, shape, write) => {
+                let written = self.take_from(write, dtype, &shape, offset)?;
                 (shape, written)
             }
         };
@@ -489,38 +499,6 @@ impl BundleWriter {
         self.entries.insert(key, new, &self.encoded)
     }
 
-    /// Writes a reader's bytes; returns their checksum. If they are at fault, none stay.
-    fn copy_from(
-        &mut self,
-        reader: &mut dyn Read,
-        dtype: DType,
-        shape: &Shape,
-        offset: u64,
-    ) -> Result<u32> {
-        let Some(size) = dtype.size() else {
-            self.failed = false;
-            return Err(Error::unsupported(format!(
-                "{dtype} elements have no fixed size in bytes, so a reader cannot have them"
-            )));
-        };
-        let Some(size) = shape.elements().checked_mul(size as u64) else {
-            self.failed = false;
-            return Err(Error::invalid_argument(format!(
-                "a {dtype} tensor of shape {shape} is larger than any file"
-            )));
-        };
-        match payload::copy(reader, size, dtype == DType::BOOL, &mut self.data) {
-            Ok(crc) => Ok(crc),
-            Err(ReadFailure::File(error)) => Err(self.in_data(error)),
-            Err(failure) => {
-                let truncated = self.data.truncate(offset);
-                truncated.map_err(|error| self.in_data(error))?;
-                self.failed = false;
-                Err(read_error(failure, size, dtype))
-            }
-        }
-    }
-
     /// Begins another shard if these values would make this one longer than it may be.
     fn make_room(&mut self, values: &Values<'_>) -> Result<()> {
         let Some(max) = self.options.max_shard_size else {
@@ -528,7 +506,7 @@ impl BundleWriter {
         };
         let len = match values {
             Values::View(view) => payload::stored_len(view),
-            Values::Reader(..) => values.dense_len().unwrap_or_default(),
+            _ => values.dense_len().unwrap_or_default(),
         };
         let end = self.data.len().saturating_add(len);
         let end = end.checked_next_multiple_of(self.options.alignment);
@@ -568,6 +546,11 @@ impl BundleWriter {
             shards: full.chain([(last, is_used)]).collect(),
             entries: self.entries,
         })
+    }
+
+    /// Says whether so many bytes are more than a shard may have.
+    pub(super) fn is_too_long(&self, len: u64) -> bool {
+        self.options.max_shard_size.is_some_and(|max| len > max)
     }
 
     fn check_name(&self, key: &[u8]) -> Result<()> {
@@ -610,7 +593,7 @@ impl BundleWriter {
     }
 
     /// Makes the system's word an error of the data file.
-    fn in_data(&self, error: io::Error) -> Error {
+    pub(super) fn in_data(&self, error: io::Error) -> Error {
         let shard = self.full.len();
         Error::from(error).in_file(self.publication.shard_path(shard, shard + 1))
     }

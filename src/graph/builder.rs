@@ -375,6 +375,11 @@ impl GraphBuilder {
         Ok(self.names.next(&whole))
     }
 
+    /// Returns the open scope, empty outside of all.
+    pub(super) fn scope_name(&self) -> &str {
+        self.scope.strip_suffix('/').unwrap_or(&self.scope)
+    }
+
     /// Returns the part of a node's name that is below the open scope, if it is in it.
     pub(super) fn below_scope(&self, node: &str) -> String {
         node.strip_prefix(&self.scope).unwrap_or(node).to_owned()

@@ -10,6 +10,7 @@
 //! | `function` | [`Function`]: bodies with arguments, and calls of them |
 //! | `control_flow` | branches and loops, through functions |
 //! | `variable` | [`Variable`]: reading and assigning |
+//! | `partitioned_variable` | [`PartitionedVariable`]: a variable in slices |
 //! | `saver` | the nodes that save and restore variables |
 //! | `known_shape` | what is known of the shapes of results |
 //!
@@ -43,6 +44,7 @@ mod nn;
 mod op_builder;
 mod output;
 mod parsing;
+mod partitioned_variable;
 mod reduction;
 mod saver;
 mod string;
@@ -57,5 +59,6 @@ pub use lookup::{LookupTable, OutOfVocabulary};
 pub use op_builder::OpBuilder;
 pub use output::{Operation, Output};
 pub use parsing::{ParsedExample, RaggedOutput, SparseOutput};
+pub use partitioned_variable::{PartitionedVariable, SaveSliceInfo};
 pub use saver::SavedVariable;
 pub use variable::Variable;

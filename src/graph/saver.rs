@@ -18,12 +18,13 @@ pub struct SavedVariable<'a> {
 }
 
 impl<'a> SavedVariable<'a> {
-    /// Saves a variable under its name.
+    /// Saves a variable under its name, a slice under the name of the whole.
     pub fn named(variable: &'a Variable) -> Self {
+        let slice = variable.save_slice_info();
         SavedVariable {
             variable,
-            key: variable.name().to_owned(),
-            shape_and_slice: String::new(),
+            key: slice.map_or_else(|| variable.name().to_owned(), |it| it.full_name.clone()),
+            shape_and_slice: slice.map(ToString::to_string).unwrap_or_default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::builder::GraphBuilder;
 use super::output::{Operation, Output};
+use super::partitioned_variable::SaveSliceInfo;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, PartialShape, Shape};
 
@@ -13,6 +14,7 @@ pub struct Variable {
     dtype: DType,
     shape: Shape,
     trainable: bool,
+    slice: Option<Box<SaveSliceInfo>>,
 }
 
 impl Variable {
@@ -34,6 +36,7 @@ impl Variable {
             dtype,
             shape,
             trainable: true,
+            slice: None,
         })
     }
 
@@ -60,6 +63,12 @@ impl Variable {
     /// Returns whether training changes it.
     pub fn is_trainable(&self) -> bool {
         self.trainable
+    }
+
+    /// Returns what it is a slice of, if it is one of a
+    /// [partitioned variable](GraphBuilder::partitioned_variable).
+    pub fn save_slice_info(&self) -> Option<&SaveSliceInfo> {
+        self.slice.as_deref()
     }
 }
 
@@ -112,6 +121,29 @@ impl GraphBuilder {
             dtype,
             shape,
             trainable,
+            slice: None,
+        };
+        self.push_variable(&variable);
+        Ok(variable)
+    }
+
+    /// Adds a variable that is a slice of another one.
+    pub(super) fn add_slice_variable(
+        &mut self,
+        name: &str,
+        dtype: DType,
+        info: SaveSliceInfo,
+        trainable: bool,
+    ) -> Result<Variable> {
+        let shape = info.slice.shape_in(&info.full_shape)?;
+        let handle = self.variable_handle(name, dtype, &PartialShape::from(&shape))?;
+        let variable = Variable {
+            name: handle.node().to_owned(),
+            handle,
+            dtype,
+            shape,
+            trainable,
+            slice: Some(Box::new(info)),
         };
         self.push_variable(&variable);
         Ok(variable)

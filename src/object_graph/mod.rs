@@ -79,6 +79,7 @@ pub use object_tree::{ObjectTree, Trackable};
 pub use path::ObjectPath;
 pub(crate) use saved_objects::{SavedObjects, user_object};
 pub use serialized_tree::SerializedTree;
+pub(crate) use serialized_tree::{TreeValue, TreeValues};
 pub use structured_value::{
     BoundedTensorSpec, NamedTuple, StructuredValue, TensorSpec, TypeSpec, TypeSpecClass,
 };

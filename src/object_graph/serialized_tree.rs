@@ -2,8 +2,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::checkpoint::CheckpointGraph;
-use super::described_object::{Attribute, Kind, PYTHON_STATE, Slot};
-use super::object_tree::ObjectTree;
+use super::described_object::{Attribute, Kind, PYTHON_STATE, Slot, VARIABLE_VALUE};
+use super::object_tree::{ObjectTree, Trackable};
 use super::path::{ATTRIBUTES, Node, OPTIMIZER_SLOT, Reference, Tree, escape_local_name};
 use crate::bundle::{BundleWriter, Key};
 use crate::error::{Error, ErrorKind, Printable, Result};
@@ -36,6 +36,21 @@ pub struct SerializedTree<'t> {
     object_graph: Vec<u8>,
 }
 
+/// The values of a tree in the order of the data file, some of which may not be there yet.
+pub(crate) struct TreeValues<'t> {
+    pub(crate) values: Vec<TreeValue<'t>>,
+    /// The serialized `TrackableObjectGraph`.
+    pub(crate) object_graph: Vec<u8>,
+}
+
+pub(crate) struct TreeValue<'t> {
+    pub(crate) key: Key,
+    /// The variable whose value it is; `None` for what belongs to anything else.
+    pub(crate) variable: Option<Trackable>,
+    /// `None` for a variable that was given none.
+    pub(crate) value: Option<&'t Tensor>,
+}
+
 impl ObjectTree {
     /// Numbers the objects, names their values and describes both in a `TrackableObjectGraph`, as
     /// `serialize_graph_view` in `tensorflow/python/checkpoint/save_util.py` does.
@@ -47,23 +62,44 @@ impl ObjectTree {
     /// which happens to keys of foreign writers only; `TooLarge` if the message is of 2 GiB, more than
     /// protobuf reads.
     pub fn serialize(&self) -> Result<SerializedTree<'_>> {
+        let TreeValues {
+            values,
+            object_graph,
+        } = self.serialize_values()?;
+        let mut tensors = Vec::with_capacity(values.len());
+        for TreeValue { key, value, .. } in values {
+            let Some(value) = value else {
+                return Err(Error::invalid_argument("the variable has no value")
+                    .for_key(&key)
+                    .remedy("give it one with `set_value`"));
+            };
+            tensors.push((key, value));
+        }
+        Ok(SerializedTree {
+            tensors,
+            object_graph,
+        })
+    }
+
+    /// As [`serialize`](Self::serialize), of variables without a value too.
+    pub(crate) fn serialize_values(&self) -> Result<TreeValues<'_>> {
         let numbering = Numbering::new(self)?;
-        let (mut nodes, mut tensors, mut states) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut nodes, mut values, mut states) = (Vec::new(), Vec::new(), Vec::new());
         for &index in &numbering.order {
             for attribute in &self.objects[index as usize].attributes {
                 let key = numbering.key(index, attribute)?;
                 // What Python adds to the tensors of all other objects is the states.
-                let tensors = match *attribute.name == *PYTHON_STATE {
+                let values = match *attribute.name == *PYTHON_STATE {
                     true => &mut states,
-                    false => &mut tensors,
+                    false => &mut values,
                 };
+                let is_value = *attribute.name == *VARIABLE_VALUE;
                 for (ending, value) in &attribute.parts {
-                    let Some(value) = value else {
-                        return Err(Error::invalid_argument("the variable has no value")
-                            .for_key(key.as_bytes())
-                            .remedy("give it one with `set_value`"));
-                    };
-                    tensors.push((Key::from(&*format!("{key}{ending}")), value));
+                    values.push(TreeValue {
+                        key: Key::from(&*format!("{key}{ending}")),
+                        variable: is_value.then(|| self.trackable(index as usize)),
+                        value: value.as_ref(),
+                    });
                 }
             }
             nodes.push(numbering.node(index)?);
@@ -86,15 +122,15 @@ impl ObjectTree {
                 limit: i32::MAX as u64,
             }));
         }
-        tensors.append(&mut states);
-        tensors.extend(
-            self.others
-                .iter()
-                .map(|(key, tensor)| (key.clone(), tensor)),
-        );
-        check_unique(&tensors)?;
-        Ok(SerializedTree {
-            tensors,
+        values.append(&mut states);
+        values.extend(self.others.iter().map(|(key, tensor)| TreeValue {
+            key: key.clone(),
+            variable: None,
+            value: Some(tensor),
+        }));
+        check_unique(&values)?;
+        Ok(TreeValues {
+            values,
             object_graph,
         })
     }
@@ -352,10 +388,10 @@ impl<'t> Numbering<'t> {
     }
 }
 
-fn check_unique(tensors: &[(Key, &Tensor)]) -> Result<()> {
-    let mut keys = HashSet::with_capacity(tensors.len() + 1);
+fn check_unique(values: &[TreeValue<'_>]) -> Result<()> {
+    let mut keys = HashSet::with_capacity(values.len() + 1);
     keys.insert(CheckpointGraph::KEY.as_bytes());
-    for (key, _) in tensors {
+    for TreeValue { key, .. } in values {
         if !keys.insert(key) {
             let error = Error::invalid_argument("two values of the tree have this key");
             return Err(error.for_key(key));

@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use prost::Message;
-use savedmodel::builder::{MetaGraphBuilder, SavedModelBuilder, constants};
+use savedmodel::builder::{
+    MetaGraphBuilder, SavedModelBuilder, SavedModelBuilderOptions, SplitProto, constants,
+};
 use savedmodel::bundle::Durability;
+use savedmodel::chunked::ChunkedProto;
 use savedmodel::graph::{Function, GraphBuilder};
+use savedmodel::store::Blob;
 use savedmodel::wire::{self, MapOrder};
 use savedmodel::{
     DType, Error, ErrorKind, PartialShape, Result, SavedModel, Shape, Signature, Tensor, proto,
@@ -26,6 +30,10 @@ fn batch_of(columns: u64) -> PartialShape {
 
 /// `relu(x w + b)`, with a branch and a loop behind it.
 fn network(directory: &Path) -> Result<()> {
+    network_by(builder(directory)).map(drop)
+}
+
+fn network_by(mut builder: SavedModelBuilder) -> Result<std::path::PathBuf> {
     let unary = |name: &str, op: &str| -> Result<Function> {
         let mut body = GraphBuilder::function();
         let x = body.argument("x", DType::FLOAT, PartialShape::UNKNOWN)?;
@@ -76,7 +84,6 @@ fn network(directory: &Path) -> Result<()> {
         ("looped", &looped.outputs()[1]),
     ];
     let signature = Signature::predict([("x", &x)], outputs)?;
-    let mut builder = builder(directory);
     let meta_graph = MetaGraphBuilder::new(graph, [constants::SERVING]);
     builder.add_meta_graph_and_variables(
         meta_graph.signature(constants::DEFAULT_SERVING_SIGNATURE_DEF_KEY, signature),
@@ -88,8 +95,7 @@ fn network(directory: &Path) -> Result<()> {
             ("dense/bias", Tensor::from_slice([2], &[0.25f32, -0.5])?),
         ],
     )?;
-    builder.save()?;
-    Ok(())
+    builder.save()
 }
 
 /// Words to numbers, by a vocabulary file.
@@ -313,6 +319,101 @@ fn a_built_model_is_one_that_is_read() {
     }
     let names = std::fs::read_dir(scratch.path()).unwrap().count();
     assert_eq!(names, 2, "nothing is left beside them");
+}
+
+fn build_with(directory: &Path, options: SavedModelBuilderOptions) -> Result<std::path::PathBuf> {
+    let options = options.durability(Durability::None).uuid("7");
+    network_by(options.create(directory)?)
+}
+
+#[test]
+fn a_program_is_split_where_it_may_be() {
+    let scratch = Scratch::new("split-program");
+    let path = |name: &str| scratch.path().join(name);
+    let forms = |model: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(model).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names
+            .filter(|name| name.starts_with("saved_model"))
+            .collect();
+        names.sort();
+        names
+    };
+    let options = SavedModelBuilder::options;
+    let whole = build_with(&path("whole"), options()).unwrap();
+    let when_too_large = || options().split_proto(SplitProto::WhenTooLarge);
+    let small = build_with(&path("small"), when_too_large()).unwrap();
+    assert_eq!(forms(&small), ["saved_model.pb"]);
+    let read = |model: &Path, file: &str| std::fs::read(model.join(file)).unwrap();
+    for file in ["saved_model.pb", "fingerprint.pb"] {
+        assert!(read(&small, file) == read(&whole, file), "{file}");
+    }
+    for (name, split, least) in [
+        ("split", when_too_large().max_proto_size(2000), 4),
+        ("always", options().split_proto(SplitProto::Always), 1),
+    ] {
+        let model = build_with(&path(name), split.clone()).unwrap();
+        assert_eq!(forms(&model), ["saved_model.cpb"]);
+        let bytes = read(&model, "saved_model.cpb");
+        let file = ChunkedProto::open(Blob::from_bytes(bytes)).unwrap();
+        assert!(file.metadata().chunks.len() >= least, "{name}");
+        let opened = SavedModel::open(&model).unwrap();
+        let in_order = |model: &SavedModel| {
+            let bytes = model.bytes().unwrap();
+            let canonical = wire::Canonical::new(bytes, "tensorflow.SavedModel", MapOrder::Cpp);
+            canonical.unwrap().to_vec()
+        };
+        let expected = SavedModel::open(&whole).unwrap();
+        assert!(in_order(&opened) == in_order(&expected), "{name}");
+        assert!(opened.variables().unwrap().verify().unwrap().is_sound());
+        // The fingerprint is that of a split model.
+        let fingerprint = opened.fingerprint().unwrap().unwrap();
+        assert_eq!((&*fingerprint.uuid, fingerprint.producer), ("7", 2));
+        let verified = savedmodel::Fingerprint::verify(&model).unwrap();
+        assert!(verified.is_verified(), "{verified:?}");
+        let again = path("again").join(name);
+        build_with(&again, split).unwrap();
+        for file in ["saved_model.cpb", "fingerprint.pb"] {
+            assert!(read(&again, file) == read(&model, file), "{file}");
+        }
+    }
+
+    let as_text = options().split_proto(SplitProto::Always).as_text(true);
+    refused(build_with(&path("text"), as_text), "text is never split");
+    let text = when_too_large().as_text(true).max_proto_size(100);
+    assert_eq!(
+        forms(&build_with(&path("text"), text).unwrap()),
+        ["saved_model.pbtxt"]
+    );
+    let unsplittable = when_too_large().max_proto_size(150);
+    let error = refused(
+        build_with(&path("nodes"), unsplittable),
+        "only Const can be split",
+    );
+    assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }));
+    assert!(!path("nodes").exists());
+}
+
+#[test]
+fn interop_tensorflow_merges_a_split_program_to_the_whole_one() {
+    let scratch = Scratch::new("split-interop");
+    let path = |name: &str| scratch.path().join(name);
+    let options = SavedModelBuilder::options;
+    let whole = build_with(&path("whole"), options()).unwrap();
+    let sizes = [1000, 2000, 5000];
+    for size in sizes {
+        let split = options()
+            .split_proto(SplitProto::Always)
+            .max_proto_size(size);
+        let model = build_with(&path("models").join(size.to_string()), split).unwrap();
+        std::fs::copy(whole.join("saved_model.pb"), model.join("merged.pb")).unwrap();
+    }
+    let arguments: [&Path; 2] = [&path("build"), &path("models")];
+    let Some(answer) = tensorflow::run("merge_split_models.py", &arguments) else {
+        return;
+    };
+    let answer: Json = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(answer, json!({"same": sizes.len(), "faults": []}));
 }
 
 #[track_caller]
