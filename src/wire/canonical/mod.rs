@@ -3,6 +3,7 @@
 mod encode;
 mod entries;
 mod field;
+mod ordered;
 mod rope;
 mod scalar;
 mod scan;
