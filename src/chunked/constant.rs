@@ -87,6 +87,10 @@ fn without_values(tensor: &[u8]) -> Result<Rope<'_>> {
 }
 
 /// Returns the elements of a `TensorProto` in the form of `tensor_content`.
+///
+/// The form stays when the model is merged, as with TensorFlow's splitter. So a model that had
+/// other values can come back with another length: a scalar string has its own length once more, in
+/// front of its bytes.
 fn elements(tensor: &[u8]) -> Result<Rope<'_>> {
     if let Some(field) = Message::new(tensor).last(TENSOR_CONTENT)?
         && let Value::Bytes(content) = field.value()

@@ -9,6 +9,8 @@ const K1: u64 = 0xb492_b66f_be98_f273;
 const K2: u64 = 0x9ae1_6a3b_2f90_404f;
 const SEED: u64 = 81;
 const BLOCK: usize = 64;
+/// So much is held before it is hashed: messages in order come in pieces far shorter than a block.
+const HELD: usize = 16 * BLOCK;
 
 /// Hashes bytes with FarmHash's `Fingerprint64`, as `tf.fingerprint` does.
 ///
@@ -57,8 +59,8 @@ pub struct Fingerprint64 {
     state: State,
     /// The block hashed last, and the bytes after it: at least one, once there was one, because
     /// the last block of all is hashed in its own way.
-    tail: [u8; 2 * BLOCK],
-    /// How many bytes of the second half are there.
+    tail: [u8; BLOCK + HELD],
+    /// How many bytes after the block are there.
     held: usize,
     /// Of all bytes so far.
     len: u64,
@@ -69,7 +71,7 @@ impl Fingerprint64 {
     pub fn new() -> Self {
         Fingerprint64 {
             state: State::new(),
-            tail: [0; 2 * BLOCK],
+            tail: [0; BLOCK + HELD],
             held: 0,
             len: 0,
         }
@@ -78,7 +80,7 @@ impl Fingerprint64 {
     /// Adds bytes.
     pub fn update(&mut self, mut bytes: &[u8]) {
         self.len = self.len.wrapping_add(bytes.len() as u64);
-        let free = BLOCK - self.held;
+        let free = HELD - self.held;
         if bytes.len() <= free {
             self.hold(bytes);
             return;
@@ -86,8 +88,10 @@ impl Fingerprint64 {
         let (fits, rest) = bytes.split_at(free);
         self.hold(fits);
         bytes = rest;
-        self.tail.copy_within(BLOCK.., 0);
-        self.state.block(half(&self.tail, 0));
+        for at in (BLOCK..=HELD).step_by(BLOCK) {
+            self.state.block(block(&self.tail, at));
+        }
+        self.tail.copy_within(HELD.., 0);
         self.held = 0;
         // Blocks are hashed where they lie, but for what may be the last.
         let mut last = None;
@@ -110,9 +114,11 @@ impl Fingerprint64 {
         if self.len <= BLOCK as u64 {
             return short(&self.tail[BLOCK..BLOCK + self.held]);
         }
-        self.state
-            .clone()
-            .finish(half(&self.tail, self.held), self.len)
+        let mut state = self.state.clone();
+        for at in (BLOCK..self.held).step_by(BLOCK) {
+            state.block(block(&self.tail, at));
+        }
+        state.finish(block(&self.tail, self.held), self.len)
     }
 
     fn hold(&mut self, bytes: &[u8]) {
@@ -128,8 +134,8 @@ impl Default for Fingerprint64 {
     }
 }
 
-/// The block that starts at `at`, which is at most [`BLOCK`].
-fn half(tail: &[u8; 2 * BLOCK], at: usize) -> &[u8; BLOCK] {
+/// The block that starts at `at`, which is at most [`HELD`].
+fn block(tail: &[u8; BLOCK + HELD], at: usize) -> &[u8; BLOCK] {
     match tail[at..].first_chunk() {
         Some(block) => block,
         None => &[0; BLOCK],
@@ -215,7 +221,8 @@ impl State {
 
 #[inline]
 fn weak_hash(block: &[u8; BLOCK], at: usize, a: u64, b: u64) -> (u64, u64) {
-    let [w, x, y, z] = [0, 8, 16, 24].map(|step| word(block, at + step));
+    let (w, x) = (word(block, at), word(block, at + 8));
+    let (y, z) = (word(block, at + 16), word(block, at + 24));
     let a = a.wrapping_add(w);
     let b = b.wrapping_add(a).wrapping_add(z).rotate_right(21);
     let sum = a.wrapping_add(x).wrapping_add(y);
@@ -356,6 +363,21 @@ mod tests {
             let mut hasher = Fingerprint64::new();
             bytes.chunks(7).for_each(|chunk| hasher.update(chunk));
             assert_eq!(hasher.finish(), whole, "{len} in sevens");
+        }
+        // Around what is held.
+        for len in [HELD - 1, HELD, HELD + 1, HELD + BLOCK, 2 * HELD, 5 * HELD] {
+            let bytes = pattern(len);
+            let whole = fingerprint64(&bytes);
+            for cut in (0..=len).filter(|cut| cut % BLOCK < 2 || cut % BLOCK == BLOCK - 1) {
+                let mut hasher = Fingerprint64::new();
+                let (a, b) = bytes.split_at(cut);
+                hasher.update(a);
+                hasher.update(b);
+                assert_eq!(hasher.finish(), whole, "{len} cut at {cut}");
+            }
+            let mut hasher = Fingerprint64::new();
+            bytes.chunks(100).for_each(|chunk| hasher.update(chunk));
+            assert_eq!(hasher.finish(), whole, "{len} in hundreds");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Numbers of the fields that enter fingerprints.
 
+use std::sync::LazyLock;
+
 use crate::wire::canonical::RawField;
 use crate::wire::descriptor::{Kind, Message};
 
@@ -36,7 +38,9 @@ pub(super) const CONCRETE_FUNCTIONS: u32 = 2;
 /// Whether a field of an `AttrValue` is a member of its oneof, as which the schema has all of them;
 /// one of another wire type is an unknown field.
 pub(super) fn is_attr_member(raw: &RawField) -> bool {
-    let field = Message::named("tensorflow.AttrValue").and_then(|value| value.field(raw.number));
+    static ATTR_VALUE: LazyLock<Option<&Message>> =
+        LazyLock::new(|| Message::named("tensorflow.AttrValue"));
+    let field = ATTR_VALUE.and_then(|value| value.field(raw.number));
     field.is_some_and(|field| match field.kind {
         Kind::Message(_) | Kind::String | Kind::Bytes => raw.length_delimited().is_some(),
         Kind::Float => raw.is_fixed32(),

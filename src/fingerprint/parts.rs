@@ -8,22 +8,28 @@ use crate::wire::canonical::{Cursor, Space, Span};
 /// Finds the messages in field `number` of a message, which may be in parts itself.
 pub(super) fn messages(space: Space<'_>, parents: &[Span], number: u32) -> Result<Vec<Span>> {
     let mut found = Vec::new();
+    each(space, parents, number, |body| found.push(body))?;
+    Ok(found)
+}
+
+fn each(space: Space<'_>, parents: &[Span], number: u32, mut take: impl FnMut(Span)) -> Result<()> {
     for &parent in parents {
         let mut fields = Cursor::new(space, parent, 0);
         while let Some(field) = fields.next()? {
             if field.number == number
                 && let Some(body) = field.length_delimited()
             {
-                found.push(body);
+                take(body);
             }
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Finds the last string or bytes in field `number`; empty if there are none.
 pub(super) fn string<'a>(space: Space<'a>, parents: &[Span], number: u32) -> Result<&'a [u8]> {
-    let last = messages(space, parents, number)?.pop();
+    let mut last = None;
+    each(space, parents, number, |body| last = Some(body))?;
     Ok(last.map(|span| space.get(span)).unwrap_or_default())
 }
 

@@ -527,6 +527,46 @@ fn elements_of_constants_go_to_chunks_of_their_own() {
     assert_eq!(tensors(&function.node_def), expected);
 }
 
+/// A string in `string_val` has one length before it; as elements it has that of its own beside that
+/// of all.
+#[test]
+fn a_string_that_was_split_off_comes_back_in_another_form() {
+    let directory = scratch("chunked_string");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let bytes = fs::read(fixtures.join("keras3_saved/saved_model.pb")).unwrap();
+    let written = split(&bytes, 3000, &directory);
+    assert!(matches!(written, Written::Split { .. }), "{written:?}");
+    let merged = SavedModel::open(&directory).unwrap();
+    let merged = merged.bytes().unwrap();
+    assert_eq!(merged.len(), bytes.len() + 2);
+
+    let decode = |bytes: &[u8]| proto::SavedModel::decode(bytes).unwrap();
+    let (mut expected, merged) = (decode(&bytes), decode(merged));
+    let graph = expected.meta_graphs[0].graph_def.as_mut().unwrap();
+    let mut changed = 0;
+    let merged_graph = merged.meta_graphs[0].graph_def.as_ref().unwrap();
+    for (node, found) in graph.node.iter_mut().zip(&merged_graph.node) {
+        for (attr, found) in node.attr.iter_mut().zip(&found.attr) {
+            let kind = |attr: &AttrEntry| attr.value.clone().and_then(|value| value.value);
+            if let (Some(AttrKind::Tensor(a)), Some(AttrKind::Tensor(b))) =
+                (kind(attr), kind(found))
+                && a != b
+            {
+                assert_eq!((a.string_val.len(), b.string_val.len()), (1, 0));
+                assert_eq!(b.tensor_content.len(), a.string_val[0].len() + 2);
+                assert_eq!(
+                    Tensor::from_proto(&a).unwrap(),
+                    Tensor::from_proto(&b).unwrap()
+                );
+                *attr = found.clone();
+                changed += 1;
+            }
+        }
+    }
+    assert_eq!(changed, 1);
+    assert_same(&merged.encode_to_vec(), &expected.encode_to_vec());
+}
+
 #[test]
 fn model_files_of_other_forms_are_not_overlooked() {
     let directory = scratch("chunked_forms");

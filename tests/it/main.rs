@@ -70,6 +70,7 @@ mod salvage;
 mod scanning;
 mod scratch;
 mod serving;
+mod split_sums;
 mod streaming;
 mod tensor_protos;
 #[cfg_attr(

@@ -7,7 +7,7 @@ use super::scalar::{
     accepts, check_string, is_default, is_normal, normal, packed_is_normal, packed_len, wire_type,
     write_packed,
 };
-use super::scan::{Form, form};
+use super::scan::{Child, Form, form};
 use super::{MAX_DEPTH, MapOrder};
 use crate::error::{Error, Result};
 use crate::wire::descriptor::{Field, Message, Rule};
@@ -18,13 +18,17 @@ use crate::wire::varint;
 /// A message that is in this form already costs a look and stays one range of the input. What is
 /// not is put together from the largest ranges that are.
 pub(crate) struct Encoder<'a> {
-    space: Space<'a>,
-    order: MapOrder,
-    rope: Rope,
+    pub(super) space: Space<'a>,
+    pub(super) order: MapOrder,
+    pub(super) rope: Rope,
     /// The fields of all messages that are being put in order, the outermost first.
     runs: Vec<Run>,
     /// The entries of all maps that are being put in order.
     entries: Vec<Entry>,
+    /// The messages in all messages whose fields are in order.
+    pub(super) children: Vec<Child>,
+    /// Every message in here is as it would be written. The one behind its end is not.
+    pub(super) proven: Span,
 }
 
 /// Fields in a row that have the same number.
@@ -63,6 +67,8 @@ impl<'a> Encoder<'a> {
             rope: Rope::default(),
             runs: Vec::new(),
             entries: Vec::new(),
+            children: Vec::new(),
+            proven: Span { start: 0, end: 0 },
         }
     }
 
@@ -72,6 +78,8 @@ impl<'a> Encoder<'a> {
         self.rope.clear();
         self.runs.clear();
         self.entries.clear();
+        self.children.clear();
+        self.proven = Span { start: 0, end: 0 };
         let len = match (self.message(parts, message, 0)?, parts) {
             (Outcome::Made(len), _) => len,
             (Outcome::Same, [part]) => {
@@ -89,7 +97,7 @@ impl<'a> Encoder<'a> {
         self.rope.pieces(self.space)
     }
 
-    fn message(
+    pub(super) fn message(
         &mut self,
         parts: &[Span],
         message: &'static Message,
@@ -106,90 +114,23 @@ impl<'a> Encoder<'a> {
             return self.entry(parts, message, depth).map(Outcome::Made);
         }
         if let [span] = *parts {
-            match form(self.space, span, message, self.order, depth)? {
-                Form::Final => return Ok(Outcome::Same),
-                Form::Ordered => return self.ordered(span, message, depth),
-                Form::Disordered => {}
+            if self.is_final(span, message, depth) {
+                return Ok(Outcome::Same);
+            }
+            let first = self.children.len();
+            let (space, order) = (self.space, self.order);
+            let form = form(space, span, message, order, depth, &mut self.children)?;
+            let outcome = match form {
+                Form::Ordered => Some(self.ordered(span, first)),
+                Form::Shuffled if self.sort_entries(first) => Some(self.shuffled(span, first)),
+                Form::Shuffled | Form::Disordered => None,
+            };
+            self.children.truncate(first);
+            if let Some(outcome) = outcome {
+                return outcome;
             }
         }
         self.rearranged(parts, message, depth).map(Outcome::Made)
-    }
-
-    /// Encodes a message whose fields are in order, so that only messages in it may change.
-    fn ordered(&mut self, span: Span, message: &'static Message, depth: usize) -> Result<Outcome> {
-        let space = self.space;
-        let mut fields = Cursor::new(space, span, depth);
-        let mut unwritten = span.start;
-        let mut len = span.len();
-        while let Some(raw) = fields.next()? {
-            let Some(field) = message.field(raw.number) else {
-                continue;
-            };
-            let (Some(inner), LENGTH) = (field.kind.message(), raw.wire_type) else {
-                continue;
-            };
-            if raw.body().is_empty() && !inner.is_map_entry && depth < MAX_DEPTH {
-                continue;
-            }
-            let slot = self.rope.reserve(2);
-            let outcome = match inner.is_map_entry {
-                true => self.whole_entry(raw.body(), inner, depth + 1)?,
-                false => self.message(&[raw.body()], inner, depth + 1)?,
-            };
-            let Outcome::Made(inner_len) = outcome else {
-                self.rope.truncate(slot);
-                continue;
-            };
-            let before = Span {
-                start: unwritten,
-                end: raw.span.start,
-            };
-            self.rope.set_raw(slot, before);
-            let header = self.rope.set_header(slot + 1, raw.number, inner_len);
-            len = len - raw.span.len() + header + inner_len;
-            unwritten = raw.span.end;
-        }
-        if unwritten == span.start {
-            return Ok(Outcome::Same);
-        }
-        let rest = Span {
-            start: unwritten,
-            ..span
-        };
-        self.rope.raw(space, rest);
-        Ok(Outcome::Made(len))
-    }
-
-    /// Encodes a map entry of which only a message that is its value may change.
-    fn whole_entry(
-        &mut self,
-        span: Span,
-        entry: &'static Message,
-        depth: usize,
-    ) -> Result<Outcome> {
-        let Some(whole) = whole_entry(self.space, span, entry, depth)? else {
-            return self.message(&[span], entry, depth);
-        };
-        let field = entry.field(VALUE);
-        let Some(inner) = field.and_then(|field| field.kind.message()) else {
-            return Ok(Outcome::Same);
-        };
-        let slot = self.rope.reserve(2);
-        match self.message(&[whole.value.body()], inner, depth + 1)? {
-            Outcome::Same => {
-                self.rope.truncate(slot);
-                Ok(Outcome::Same)
-            }
-            Outcome::Made(len) => {
-                let key = Span {
-                    start: span.start,
-                    end: whole.value.span.start,
-                };
-                self.rope.set_raw(slot, key);
-                let header = self.rope.set_header(slot + 1, VALUE, len);
-                Ok(Outcome::Made(key.len() + header + len))
-            }
-        }
     }
 
     /// Encodes a message whose fields are in any order, or that is in parts.
@@ -523,7 +464,7 @@ impl<'a> Encoder<'a> {
     ) -> Result<u64> {
         let first = self.entries.len();
         self.each(runs, depth, |encoder, raw| {
-            let key = find_key(encoder.space, raw.body(), entry, depth)?;
+            let key = find_key(encoder.space, raw.body(), entry, encoder.order, depth)?;
             encoder.entries.push(Entry { key, raw });
             Ok(())
         })?;
@@ -545,7 +486,7 @@ impl<'a> Encoder<'a> {
                 self.check(raw.body(), entry, depth + 1)?;
                 continue;
             }
-            let whole = self.whole_child(number, &raw, entry, depth)?;
+            let whole = self.whole_child(&raw, entry, depth)?;
             len += match whole {
                 Some(len) => len,
                 None => self.child(number, None, &[raw.body()], entry, depth)?,
@@ -558,24 +499,28 @@ impl<'a> Encoder<'a> {
     /// Encodes an entry that is as C++ writes it, but for a message that is its value.
     fn whole_child(
         &mut self,
-        number: u32,
         raw: &RawField,
         entry: &'static Message,
         depth: usize,
     ) -> Result<Option<u64>> {
-        if !raw.minimal || whole_entry(self.space, raw.body(), entry, depth)?.is_none() {
+        let whole = match raw.minimal {
+            true => whole_entry(self.space, raw.body(), entry, self.order, depth)?,
+            false => None,
+        };
+        let Some(whole) = whole else {
             return Ok(None);
-        }
-        let slot = self.rope.reserve(1);
-        Ok(Some(
-            match self.whole_entry(raw.body(), entry, depth + 1)? {
-                Outcome::Made(len) => self.rope.set_header(slot, number, len) + len,
-                Outcome::Same => {
-                    self.rope.truncate(slot);
-                    self.raw(raw.span)
-                }
+        };
+        let child = Child::of_entry(raw, entry, &whole, depth);
+        let (mut from, mut len) = (raw.span.start, raw.span.len());
+        self.child_in_place(child, &mut from, &mut len)?;
+        self.rope.raw(
+            self.space,
+            Span {
+                start: from,
+                end: raw.span.end,
             },
-        ))
+        );
+        Ok(Some(len))
     }
 
     /// Encodes the inside of a map entry: key and value, always, and nothing else.

@@ -1,7 +1,7 @@
 use std::cmp::Ordering;
 
 use super::MapOrder;
-use super::field::{Cursor, RawField};
+use super::field::{Cursor, LENGTH, RawField, read_length};
 use super::rope::{Space, Span};
 use super::scalar::{accepts, check_string, is_normal, normal};
 use crate::error::Result;
@@ -14,7 +14,8 @@ pub(super) const VALUE: u32 = 2;
 /// The key of a map entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Key {
-    Text(Span),
+    /// The first eight bytes, filled up so that most keys are told apart by them, and all of them.
+    Text(u64, Span),
     /// Brought into the order of unsigned numbers.
     Number(u64),
 }
@@ -22,7 +23,10 @@ pub(super) enum Key {
 /// An entry that consists of its key and its value and nothing else.
 pub(super) struct WholeEntry {
     pub(super) key: Key,
-    pub(super) value: RawField,
+    /// The value from its tag on.
+    pub(super) value: Span,
+    /// The value without tag and length.
+    pub(super) body: Span,
 }
 
 /// Reads an entry that is as C++ writes it, but for the inside of a message that is its value.
@@ -31,6 +35,66 @@ pub(super) fn whole_entry(
     space: Space<'_>,
     span: Span,
     entry: &'static Message,
+    order: MapOrder,
+    depth: usize,
+) -> Result<Option<WholeEntry>> {
+    match short_entry(space.get(span), span, entry, order) {
+        Some(whole) => Ok(Some(whole)),
+        None => any_entry(space, span, entry, order, depth),
+    }
+}
+
+/// Reads the entry that most are: a short string of ASCII, and a message.
+#[inline]
+fn short_entry(
+    bytes: &[u8],
+    span: Span,
+    entry: &'static Message,
+    order: MapOrder,
+) -> Option<WholeEntry> {
+    const KEY_TAG: u8 = (KEY as u8) << 3 | LENGTH;
+    const VALUE_TAG: u8 = (VALUE as u8) << 3 | LENGTH;
+    let [key, value] = entry.fields else {
+        return None;
+    };
+    let (Kind::String, Kind::Message(_)) = (key.kind, value.kind) else {
+        return None;
+    };
+    let &[KEY_TAG, key_len @ 0..0x80, ref rest @ ..] = bytes else {
+        return None;
+    };
+    let (key, rest) = rest.split_at_checked(usize::from(key_len))?;
+    let &[VALUE_TAG, ref after @ ..] = rest else {
+        return None;
+    };
+    let (len, digits) = read_length(after).ok()?;
+    let is_minimal = digits == 1 || after.get(digits - 1).is_some_and(|&last| last != 0);
+    if !is_minimal || digits + len != after.len() || !key.is_ascii() {
+        return None;
+    }
+    let value = Span {
+        start: span.end - rest.len() as u32,
+        end: span.end,
+    };
+    let key_span = Span {
+        start: span.start + 2,
+        end: value.start,
+    };
+    Some(WholeEntry {
+        key: Key::Text(prefix(key, order), key_span),
+        value,
+        body: Span {
+            start: span.end - len as u32,
+            end: span.end,
+        },
+    })
+}
+
+fn any_entry(
+    space: Space<'_>,
+    span: Span,
+    entry: &'static Message,
+    order: MapOrder,
     depth: usize,
 ) -> Result<Option<WholeEntry>> {
     let mut fields = Cursor::new(space, span, depth);
@@ -51,8 +115,9 @@ pub(super) fn whole_entry(
         return Ok(None);
     };
     Ok(fields.is_at_end().then(|| WholeEntry {
-        key: key_of(space, entry, &key),
-        value,
+        key: key_of(space, entry, order, &key),
+        value: value.span,
+        body: value.body(),
     }))
 }
 
@@ -61,6 +126,7 @@ pub(super) fn find_key(
     space: Space<'_>,
     span: Span,
     entry: &'static Message,
+    order: MapOrder,
     depth: usize,
 ) -> Result<Key> {
     let mut fields = Cursor::new(space, span, depth);
@@ -75,19 +141,19 @@ pub(super) fn find_key(
         }
     }
     Ok(match (found, entry.field(KEY).map(|field| field.kind)) {
-        (Some(raw), _) => key_of(space, entry, &raw),
-        (None, Some(Kind::String)) => Key::Text(Span { start: 0, end: 0 }),
+        (Some(raw), _) => key_of(space, entry, order, &raw),
+        (None, Some(Kind::String)) => Key::Text(prefix(b"", order), Span { start: 0, end: 0 }),
         (None, Some(kind)) => Key::Number(sortable(kind, 0)),
         (None, None) => Key::Number(0),
     })
 }
 
-fn key_of(space: Space<'_>, entry: &Message, raw: &RawField) -> Key {
+fn key_of(space: Space<'_>, entry: &Message, order: MapOrder, raw: &RawField) -> Key {
     let Some(kind) = entry.field(KEY).map(|field| field.kind) else {
         return Key::Number(0);
     };
     if kind == Kind::String {
-        return Key::Text(raw.body());
+        return Key::Text(prefix(space.get(raw.body()), order), raw.body());
     }
     let value = raw.varint().unwrap_or_else(|| {
         let bytes = space.get(raw.body());
@@ -98,6 +164,25 @@ fn key_of(space: Space<'_>, entry: &Message, raw: &RawField) -> Key {
         }
     });
     Key::Number(sortable(kind, value))
+}
+
+/// The first bytes of a key as a number that is ordered as they are, with the end of the key where
+/// it belongs: before all bytes, or behind them.
+#[inline]
+fn prefix(key: &[u8], order: MapOrder) -> u64 {
+    let mut bytes = match order {
+        MapOrder::Cpp => [0; 8],
+        MapOrder::Python => [0xff; 8],
+    };
+    match key.first_chunk() {
+        Some(first) => bytes = *first,
+        None => {
+            for (byte, &of_key) in bytes.iter_mut().zip(key) {
+                *byte = of_key;
+            }
+        }
+    }
+    u64::from_be_bytes(bytes)
 }
 
 /// A number as the wire has it → one that is ordered without a sign.
@@ -118,15 +203,23 @@ pub(super) fn compare(space: Space<'_>, order: MapOrder, a: Key, b: Key) -> Orde
     match (a, b, order) {
         (Key::Number(a), Key::Number(b), MapOrder::Cpp) => a.cmp(&b),
         (Key::Number(a), Key::Number(b), MapOrder::Python) => b.cmp(&a),
-        (Key::Text(a), Key::Text(b), MapOrder::Cpp) => space.get(a).cmp(space.get(b)),
-        (Key::Text(a), Key::Text(b), MapOrder::Python) => {
-            let (a, b) = (space.get(a), space.get(b));
+        (Key::Text(first, a), Key::Text(second, b), _) => match first.cmp(&second) {
+            Ordering::Equal => compare_bytes(space.get(a), space.get(b), order),
+            other => other,
+        },
+        // A map has keys of one kind.
+        (Key::Number(_), Key::Text(..), _) => Ordering::Less,
+        (Key::Text(..), Key::Number(_), _) => Ordering::Greater,
+    }
+}
+
+fn compare_bytes(a: &[u8], b: &[u8], order: MapOrder) -> Ordering {
+    match order {
+        MapOrder::Cpp => a.cmp(b),
+        MapOrder::Python => {
             let shared = a.len().min(b.len());
             // The end of a key comes after all bytes.
             a[..shared].cmp(&b[..shared]).then(b.len().cmp(&a.len()))
         }
-        // A map has keys of one kind.
-        (Key::Number(_), Key::Text(_), _) => Ordering::Less,
-        (Key::Text(_), Key::Number(_), _) => Ordering::Greater,
     }
 }

@@ -74,8 +74,13 @@ impl<'a> Cursor<'a> {
         self.at >= self.bytes.len()
     }
 
-    #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<RawField>> {
+        self.next_here()
+    }
+
+    /// The same, to stand in the caller's own loop: a field then stays in registers.
+    #[inline(always)]
+    pub(super) fn next_here(&mut self) -> Result<Option<RawField>> {
         if self.is_at_end() {
             return Ok(None);
         }
@@ -88,7 +93,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self) -> Result<RawField, &'static str> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let (tag, tag_len) = read_tag(rest)?;
@@ -166,7 +171,7 @@ fn read_tag(bytes: &[u8]) -> Result<(u32, usize), &'static str> {
 }
 
 #[inline]
-fn read_length(bytes: &[u8]) -> Result<(usize, usize), &'static str> {
+pub(super) fn read_length(bytes: &[u8]) -> Result<(usize, usize), &'static str> {
     match bytes {
         [len @ 0..0x80, ..] => Ok((usize::from(*len), 1)),
         _ => match read_varint(bytes) {

@@ -3,6 +3,7 @@
 mod encode;
 mod entries;
 mod field;
+mod ordered;
 mod rope;
 mod scalar;
 mod scan;
@@ -258,6 +259,34 @@ mod tests {
         let function = |order| encode(&numbers, "tensorflow.FunctionDef", order).unwrap();
         assert_eq!(function(MapOrder::Cpp), [0, 1, 2].map(entry).concat());
         assert_eq!(function(MapOrder::Python), [2, 1, 0].map(entry).concat());
+    }
+
+    #[test]
+    fn entries_that_change_places_change_inside() {
+        let name = [0x0a, 1, b'n'];
+        // `b` has a list of one number that is not packed; it gets longer.
+        let b = [0x2a, 9, 0x0a, 1, b'b', 0x12, 4, 0x0a, 2, 0x18, 5];
+        let longer = [0x2a, 10, 0x0a, 1, b'b', 0x12, 5, 0x0a, 3, 0x1a, 1, 5];
+        // `c` has a function with attributes out of order; it stays as long.
+        let c = |first, second| {
+            let attrs = [node(&[first]), node(&[second])].concat();
+            // NameAttrList has its attributes in field 2.
+            let attrs = attrs
+                .iter()
+                .map(|&byte| if byte == 0x2a { 0x12 } else { byte });
+            let head = [0x2a, 21, 0x0a, 1, b'c', 0x12, 16, 0x52, 14];
+            [head.to_vec(), attrs.collect()].concat()
+        };
+        let a = [0x2a, 7, 0x0a, 1, b'a', 0x12, 2, 0x30, 1];
+        let device = [0x22, 1, b'd'];
+        let mut bytes = name.to_vec();
+        bytes.extend([&c("y", "x")[..], &b, &a].concat());
+        let mut expected = name.to_vec();
+        expected.extend([&a[..], &longer, &c("x", "y")].concat());
+        // Attributes come last; a device before them keeps its place.
+        bytes.splice(3..3, device);
+        expected.splice(3..3, device);
+        assert_eq!(cpp(&bytes, NODE), expected);
     }
 
     #[test]

@@ -198,6 +198,10 @@ impl Rope {
     }
 }
 
+pub(super) fn header_len(number: u32, len: u64) -> u64 {
+    (varint::len_u64(u64::from(number) << 3) + varint::len_u64(len)) as u64
+}
+
 pub(super) fn write_header(out: &mut Vec<u8>, number: u32, len: u64) {
     varint::write_u64(out, u64::from(number) << 3 | 2);
     varint::write_u64(out, len);
