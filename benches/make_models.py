@@ -64,9 +64,77 @@ def repeated(directory, path):
             value.func.name = renamed(value.func.name)
           for item in value.list.func if value.HasField('list') else ():
             item.name = renamed(item.name)
+  write(model, path)
+
+
+FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'tests', 'fixtures')
+LARGE = 100_000_000
+
+
+def fixture(name):
+  model = saved_model_pb2.SavedModel()
+  with open(os.path.join(FIXTURES, name, 'saved_model.pb'), 'rb') as file:
+    model.ParseFromString(file.read())
+  return model
+
+
+def fill(model, size, append):
+  """Calls `append` with 1, 2, 3 until the model has so many bytes; it answers how many it added."""
+  size -= model.ByteSize()
+  copy = 0
+  while size > 0:
+    copy += 1
+    size -= append(copy)
+
+
+def write(model, path):
   os.makedirs(path)
   with open(os.path.join(path, 'saved_model.pb'), 'wb') as file:
     file.write(model.SerializeToString())
+
+
+def functions(directory, path):
+  """27,000 functions with 497,000 nodes in 100 MB: the six largest of a small Keras model, again and
+  again under new names. Nothing calls them."""
+  model = fixture('keras2_saved')
+  library = model.meta_graphs[0].graph_def.library
+  largest = sorted(library.function, key=lambda function: -len(function.node_def))[:6]
+
+  def append(copy):
+    size = 0
+    for original in largest:
+      function = library.function.add()
+      function.CopyFrom(original)
+      function.signature.name += '_%d' % copy
+      size += function.ByteSize()
+    return size
+
+  fill(model, LARGE, append)
+  write(model, path)
+
+
+def nodes(directory, path):
+  """A graph of 100 MB without functions: that of an Estimator again and again, each copy in a scope
+  of its own."""
+  model = fixture('tf115_estimator')
+  graph = model.meta_graphs[0].graph_def
+  originals = list(graph.node)
+
+  def append(copy):
+    def renamed(name):
+      mark = '^' if name.startswith('^') else ''
+      return '%stower_%d/%s' % (mark, copy, name[len(mark):])
+    size = 0
+    for original in originals:
+      node = graph.node.add()
+      node.CopyFrom(original)
+      node.name = renamed(node.name)
+      node.input[:] = map(renamed, node.input)
+      size += node.ByteSize()
+    return size
+
+  fill(model, LARGE, append)
+  write(model, path)
 
 
 MAKERS = {
@@ -74,6 +142,8 @@ MAKERS = {
     'efficientnetb7': keras_model('EfficientNetB7'),
     'constants': constants,
     'repeated': repeated,
+    'functions': functions,
+    'nodes': nodes,
 }
 
 

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use super::process;
 use super::rows::{
-    CENSUSES, FIXTURE_LIMITS, FIXTURES, GROUPS, Group, OVERVIEWS, Parser, Row, SHOW_PEAK, SHOWN,
-    Show,
+    CENSUSES, FIXTURE_LIMITS, FIXTURES, GROUPS, Group, LIBRARIES, OVERVIEWS, Parser, Row,
+    SHOW_PEAK, SHOWN, SUMMED_UP, Show,
 };
 use crate::harness::compare::{Clock, Line, Sample, compare, median, seconds};
 use crate::harness::peer::{self, Peer};
@@ -49,11 +49,21 @@ pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
     let censuses = CENSUSES
         .iter()
         .map(|it| ("ops", it, ops_command as MakeCommand));
-    for (command, (model, limit), make_command) in overviews.chain(censuses) {
+    let libraries = LIBRARIES
+        .iter()
+        .map(|it| ("functions", it, functions_command as MakeCommand));
+    for (command, (model, limit), make_command) in overviews.chain(censuses).chain(libraries) {
         let title = format!("{command}, {model}");
         if wanted(&title) {
             let model = make(&data, model, tensorflow.as_ref())?;
             whole_processes(&title, vec![model], make_command, *limit, rounds)?;
+        }
+    }
+    for model in SUMMED_UP {
+        let title = format!("summed up, {model}");
+        if wanted(&title) {
+            let model = make(&data, model, tensorflow.as_ref())?;
+            sum_up(&title, &model, rounds, tensorflow.as_ref())?;
         }
     }
     for (title, command) in SMALL {
@@ -196,6 +206,36 @@ fn show(
                 .transpose()
         },
         &mut |_| process::run(&mut show_command(model)),
+    )
+}
+
+/// Whole processes beside Python's parser, which has nothing to start and only parses.
+fn sum_up(title: &str, model: &Path, rounds: usize, tensorflow: Option<&TensorFlow>) -> Result<()> {
+    let mut theirs = tensorflow
+        .map(|tensorflow| tensorflow.start(Parser::Python))
+        .transpose()?;
+    let commands: [(&str, MakeCommand); 3] = [
+        ("overview", overview_command),
+        ("ops", ops_command),
+        ("functions", functions_command),
+    ];
+    let lines = commands.map(|(name, _)| Line {
+        name: format!("{name}, whole process"),
+        clock: Clock::Wall,
+        bar: 0.0,
+        peak: None,
+    });
+    compare(
+        title,
+        "TensorFlow FromString",
+        &lines,
+        rounds,
+        &mut || {
+            let peer = theirs.as_mut();
+            peer.map(|peer| peer.measure(&format!("pb {}", model.display())))
+                .transpose()
+        },
+        &mut |i| process::run(&mut commands[i].1(model)),
     )
 }
 

@@ -131,11 +131,25 @@ pub(crate) const SHOWN: &[Show] = &[
 
 /// Models shown at a glance, with seconds on the clock and MiB of the whole process; the file counts,
 /// for it is mapped.
-pub(crate) const OVERVIEWS: &[(&str, (f64, f64))] =
-    &[("repeated", (0.05, 128.0)), ("constants", (0.05, 64.0))];
+pub(crate) const OVERVIEWS: &[(&str, (f64, f64))] = &[
+    ("repeated", (0.05, 128.0)),
+    ("constants", (0.05, 64.0)),
+    ("functions", (0.05, 160.0)),
+    ("nodes", (0.05, 192.0)),
+];
 
 /// Models whose ops are counted, with the same limits.
-pub(crate) const CENSUSES: &[(&str, (f64, f64))] = &[("repeated", (0.05, 128.0))];
+pub(crate) const CENSUSES: &[(&str, (f64, f64))] = &[
+    ("repeated", (0.05, 128.0)),
+    ("functions", (0.05, 160.0)),
+    ("nodes", (0.05, 160.0)),
+];
+
+/// Models whose functions are listed, with the same limits.
+pub(crate) const LIBRARIES: &[(&str, (f64, f64))] = &[("functions", (0.1, 256.0))];
+
+/// Models that are summed up by whole processes, beside Python's parser in one that is warm.
+pub(crate) const SUMMED_UP: &[&str] = &["functions", "nodes"];
 
 /// What no model's `show --all` may take, in MiB of the whole process.
 pub(crate) const SHOW_PEAK: f64 = 64.0;

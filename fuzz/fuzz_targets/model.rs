@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
+use savedmodel::inspect::{FunctionLibrary, ModelOverview, OpCensus};
 use savedmodel::model::{Function, Graph, Node};
 use savedmodel::store::MemoryStore;
 use savedmodel::{Error, MetaGraph, SavedModel, op, proto};
@@ -55,6 +56,7 @@ fuzz_target!(|input: &[u8]| {
     ] {
         error.iter().for_each(check);
     }
+    ModelOverview::of(&model).err().iter().for_each(check);
     model.schema_version().unwrap();
     let mut faults = 0;
     let mut count = 0;
@@ -111,6 +113,15 @@ fn ask(model: &SavedModel, meta_graph: MetaGraph<'_>) -> usize {
     take(meta_graph.object_graph_bytes().err());
     take(meta_graph.collections().err());
     take(meta_graph.bytes().err());
+    take(FunctionLibrary::of(meta_graph).err());
+    match OpCensus::of(meta_graph) {
+        Ok(census) => {
+            let ops = meta_graph.graph().ops().unwrap();
+            let counted = census.ops.iter();
+            assert!(counted.map(|op| (&*op.op, op.in_graph + op.in_functions)).eq(ops));
+        }
+        Err(error) => take(Some(error)),
+    }
     take(meta_graph.to_proto().err());
     match meta_graph.signatures() {
         Ok(signatures) => {

@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::object_tree::Names;
 use super::op_census::{object_functions, unreached};
-use super::program::{Body, Program, Reach, reference};
+use super::pieces::on_threads;
+use super::program::{Program, reference};
+use super::reach::Reach;
 use super::type_text::{TypeText, dims_of_stored};
 use crate::error::{Error, Result};
 use crate::model::{Function, MetaGraph};
@@ -130,11 +132,26 @@ impl FunctionLibrary {
     /// `Malformed`, with the file and the byte, if the graph or the object graph is damaged.
     pub fn of(meta_graph: MetaGraph<'_>) -> Result<Self> {
         let reader = Reader::new(meta_graph)?;
-        let mut functions = Vec::with_capacity(reader.program.functions.len());
-        for index in 0..reader.program.functions.len() {
-            functions.push(reader.report(index)?);
-        }
-        functions.sort_by(|a, b| a.name.cmp(&b.name));
+        let functions = &reader.program.functions;
+        let (_, reports) = on_threads(
+            functions.iter().map(|it| it.message.bytes().len()).sum(),
+            |give| {
+                let starts = (0..functions.len()).step_by(PIECE);
+                starts.for_each(|start| give(start..functions.len().min(start + PIECE)));
+                Ok(())
+            },
+            Vec::new,
+            |reports: &mut Vec<_>, piece| {
+                for index in piece {
+                    reports.push((index, reader.report(index)?));
+                }
+                Ok(())
+            },
+        )?;
+        let mut functions: Vec<_> = reports.into_iter().flatten().collect();
+        // Of one name in the order of the file.
+        functions.sort_unstable_by(|(i, a), (j, b)| (&a.name, i).cmp(&(&b.name, j)));
+        let functions: Vec<FunctionReport> = functions.into_iter().map(|(_, it)| it).collect();
         Ok(FunctionLibrary {
             nodes: functions.iter().map(|function| function.nodes).sum(),
             bytes: functions.iter().map(|function| function.bytes).sum(),
@@ -144,6 +161,9 @@ impl FunctionLibrary {
     }
 }
 
+/// Threads take so many functions at a time.
+const PIECE: usize = 64;
+
 impl FunctionBody {
     /// Reads one function of a meta graph's library.
     ///
@@ -152,14 +172,14 @@ impl FunctionBody {
     /// As for [`FunctionLibrary::of`], and `NotFound`, with the names that come closest.
     pub fn of(meta_graph: MetaGraph<'_>, name: &str) -> Result<Self> {
         let reader = Reader::new(meta_graph)?;
-        let Some(index) = reader.program.find(name) else {
+        let Some(index) = reader.program.find(name.as_bytes()) else {
             return match meta_graph.graph().function(name) {
                 // Of functions of one name the last counts.
                 Ok(_) => Err(Error::malformed("a function is there and is not")),
                 Err(error) => Err(error),
             };
         };
-        let function = reader.program.functions[index].function;
+        let function = reader.program.function(index)?;
         let mut nodes = Vec::new();
         for node in function.nodes() {
             let node = node?;
@@ -195,7 +215,11 @@ struct Reader<'m> {
 impl<'m> Reader<'m> {
     fn new(meta_graph: MetaGraph<'m>) -> Result<Self> {
         let program = Program::read(meta_graph.graph())?;
-        let reach = program.reach(object_functions(meta_graph, &program)?.into_iter());
+        program.check_names()?;
+        let reach = Reach::of(
+            &program,
+            object_functions(meta_graph, &program)?.into_iter(),
+        );
         let mut callers = vec![Vec::new(); program.functions.len()];
         for (caller, function) in program.functions.iter().enumerate() {
             for callee in &function.body.calls {
@@ -212,11 +236,12 @@ impl<'m> Reader<'m> {
     }
 
     fn report(&self, index: usize) -> Result<FunctionReport> {
-        let ProgramParts { function, body } = self.parts(index);
+        let function = self.program.function(index)?;
+        let body = &self.program.functions[index].body;
         let types = ArgumentTypes::read(function)?;
         let names = |functions: &mut dyn Iterator<Item = usize>| {
             let mut names: Vec<String> = functions
-                .map(|function| reference(self.program.name(function)))
+                .map(|function| self.program.reference(function))
                 .collect();
             names.sort();
             names.dedup();
@@ -232,7 +257,7 @@ impl<'m> Reader<'m> {
             bytes: function.message().bytes().len() as u64,
             stateful: types.stateful,
             reach: self.reach[index],
-            called_by_graph: self.program.graph.calls.contains(&index),
+            called_by_graph: self.program.main.calls.binary_search(&index).is_ok(),
             called_by: names(&mut self.callers[index].iter().copied()),
             calls: names(&mut body.calls.iter().copied()),
             gradients: names(&mut gradients.copied()),
@@ -243,19 +268,6 @@ impl<'m> Reader<'m> {
                 .unwrap_or_default(),
         })
     }
-
-    fn parts(&self, index: usize) -> ProgramParts<'_, 'm> {
-        let function = &self.program.functions[index];
-        ProgramParts {
-            function: function.function,
-            body: &function.body,
-        }
-    }
-}
-
-struct ProgramParts<'r, 'm> {
-    function: Function<'m>,
-    body: &'r Body,
 }
 
 /// Returns for each concrete function the objects that hold it, by the shortest of their names.

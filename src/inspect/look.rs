@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bundle::Contents;
-use super::graph_scan::GraphScan;
 use super::oddity::{Oddity, OddityCode, counted};
+use super::program::Program;
 use super::raw_node::node_of;
 use super::variable_flow::{Reached, VariableFlow};
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::op;
 /// The look at one meta graph.
 pub(super) struct Look<'l, 'm> {
     pub(super) meta_graph: &'l MetaGraph<'m>,
-    pub(super) scan: &'l GraphScan<'m>,
+    pub(super) program: &'l Program<'m>,
     pub(super) objects: Option<&'l ObjectGraph>,
     pub(super) contents: Option<&'l Contents>,
     pub(super) has_variables: bool,
@@ -22,24 +22,19 @@ pub(super) struct Look<'l, 'm> {
 impl Look<'_, '_> {
     /// Adds what is odd; returns the keys of the bundle that the graph or the objects read.
     pub(super) fn collect(&self, oddities: &mut Vec<Oddity>) -> Result<BTreeSet<Vec<u8>>> {
-        let fault = |error| self.meta_graph.view.fault(error);
         self.look_at_ops(oddities);
         self.look_at_paths(oddities);
         self.look_at_objects(oddities);
-        let mut flow = VariableFlow::new(self.scan).map_err(fault)?;
-        self.look_at_signature_tensors(&flow, oddities)?;
+        let mut flow = VariableFlow::new(self.program);
+        self.look_at_signature_tensors(oddities)?;
         self.look_at_variables(&mut flow, oddities)
     }
 
     fn look_at_ops(&self, oddities: &mut Vec<Oddity>) {
-        let functions = &self.scan.functions;
-        let mut custom: Vec<String> = self
-            .scan
-            .found
-            .ops
-            .keys()
-            .filter(|op| !functions.contains_key(**op) && !is_known(op))
-            .map(|op| text(op))
+        let ops = self.program.ops.iter().map(|op| op.name);
+        let mut custom: Vec<String> = ops
+            .filter(|op| self.program.find(op).is_none() && !is_known(op))
+            .map(text)
             .collect();
         custom.sort_unstable();
         if !custom.is_empty() {
@@ -57,10 +52,8 @@ impl Look<'_, '_> {
                  `tf.load_op_library` does",
             ));
         }
-        let calls = &self.scan.found.calls;
-        let mut missing: Vec<String> = calls
-            .iter()
-            .filter(|(name, _)| !functions.contains_key(**name))
+        let missing = self.program.missing.iter();
+        let mut missing: Vec<String> = missing
             .map(|(name, caller)| format!("{} (called by {})", text(name), text(caller)))
             .collect();
         missing.sort_unstable();
@@ -80,7 +73,7 @@ impl Look<'_, '_> {
     }
 
     fn look_at_paths(&self, oddities: &mut Vec<Oddity>) {
-        let paths = self.scan.found.paths.iter();
+        let paths = self.program.paths.iter();
         let mut by_path = BTreeMap::<&str, String>::new();
         for (node, path) in paths {
             let node = text(node);
@@ -129,18 +122,14 @@ impl Look<'_, '_> {
         }
     }
 
-    fn look_at_signature_tensors(
-        &self,
-        flow: &VariableFlow<'_, '_>,
-        oddities: &mut Vec<Oddity>,
-    ) -> Result<()> {
+    fn look_at_signature_tensors(&self, oddities: &mut Vec<Oddity>) -> Result<()> {
         let mut missing = Vec::new();
         for (key, signature) in self.meta_graph.signatures()? {
             let infos = signature.inputs.iter().chain(&signature.outputs);
             for (name, info) in infos {
                 for tensor in info.tensor_names() {
                     let node = node_of(tensor.as_bytes());
-                    if !flow.has_node(node) {
+                    if self.program.nodes.find(node).is_none() {
                         missing.push(format!("{tensor} ({name} of {key})"));
                     }
                 }

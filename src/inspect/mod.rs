@@ -25,24 +25,28 @@
 //! | `example_input` | which parsing of examples an input leads to |
 //! | `files` | [`FilesReport`]: sizes, and what a save left behind |
 //! | `function_library` | [`FunctionLibrary`], [`FunctionBody`]: functions, and who calls which |
-//! | `graph_scan` | one walk over all nodes |
 //! | `look` | the look at one meta graph for what is odd |
 //! | `model` | [`ModelOverview`] |
-//! | `name_hash` | maps by names of nodes and functions |
+//! | `name_hash` | maps by names of nodes and functions, and numbers for names |
+//! | `node_index` | nodes by name |
 //! | `number` | [`Number`]: a float, also where JSON has none |
 //! | `object_layout` | which object stands where in a tree |
 //! | `object_tree` | [`ObjectTree`]: the objects of a model or a checkpoint |
 //! | `oddity` | [`Oddity`]: what is not as it should be |
 //! | `op_census` | [`OpCensus`]: how many nodes of each op, where, and who has the op |
+//! | `outline` | what stands beside nodes and functions, and pieces of those for threads |
 //! | `parameters` | [`ParametersReport`], and what is stored twice |
-//! | `program` | the walk over a graph and its library that both are made of |
+//! | `pieces` | work on pieces that are found meanwhile, on several threads |
+//! | `program` | a graph and its library, walked once: what reports are made of |
 //! | `raw_node` | a node whose fields are found when they are asked for |
+//! | `reach` | [`Reach`]: how a function can come to run |
 //! | `sample_input`, `sample_json`, `sample_text` | its values, and how they are written |
 //! | `sample_request` | [`SampleRequest`]: what TensorFlow Serving can be asked |
 //! | `signature` | [`SignatureReport`]: what can be run |
 //! | `structure` | [`Structure`]: the types of a function's arguments and results |
 //! | `type_text` | [`TypeText`]: `float32[?, 224, 224, 3]` |
 //! | `variable_flow` | which variables are restored and which are used |
+//! | `walk` | what one thread finds in pieces of a graph |
 //! | `writer` | [`WriterReport`]: who wrote a model |
 
 mod absolute_path;
@@ -52,27 +56,30 @@ mod concrete_function;
 mod example_input;
 mod files;
 mod function_library;
-mod graph_scan;
 mod look;
 mod model;
 mod name_hash;
+mod node_index;
 mod number;
 mod object_layout;
 mod object_tree;
 mod oddity;
 mod op_census;
+mod outline;
 mod parameters;
+mod pieces;
 mod program;
 mod raw_node;
+mod reach;
 mod sample_input;
 mod sample_json;
 mod sample_request;
 mod sample_text;
-mod shares;
 mod signature;
 mod structure;
 mod type_text;
 mod variable_flow;
+mod walk;
 mod writer;
 
 pub use bundle::{BundleReport, DTypeReport, StoredTensor};
@@ -89,7 +96,7 @@ pub use object_tree::{ObjectDetail, ObjectEntry, ObjectTree, ObjectTreeOptions, 
 pub use oddity::{Oddity, OddityCode, Severity};
 pub use op_census::{OpCensus, OpCount, OpLocation, OpOrigin, locate_op};
 pub use parameters::ParametersReport;
-pub use program::Reach;
+pub use reach::Reach;
 pub use sample_request::{InputExample, SampleOptions, SampleRequest};
 pub use signature::{SignatureEncoding, SignatureReport, SignatureTensor};
 pub use structure::{NamedStructure, Structure};

@@ -3,10 +3,10 @@ use std::thread;
 
 use super::bundle::{BundleReport, Contents};
 use super::files::{Files, FilesReport};
-use super::graph_scan::GraphScan;
 use super::look::{Look, is_mark, of_unread};
 use super::oddity::{self, Oddity, OddityCode};
 use super::parameters::{ParametersReport, doubled, of_doubled, of_optimizer, parameters};
+use super::program::Program;
 use super::signature::SignatureReport;
 use super::writer::{self, WriterReport};
 use crate::error::Result;
@@ -135,17 +135,17 @@ impl ModelOverview {
             true => Some(model.variables()),
             false => None,
         };
-        let (scans, objects) = match model.bytes()?.len() < WORTH_A_THREAD {
-            true => (scan_all(&meta_graphs)?, model.object_graph()),
+        let (programs, objects) = match model.bytes()?.len() < WORTH_A_THREAD {
+            true => (read_all(&meta_graphs)?, model.object_graph()),
             false => thread::scope(|scope| {
                 let objects = thread::Builder::new().spawn_scoped(scope, || model.object_graph());
-                let scans = scan_all(&meta_graphs);
+                let programs = read_all(&meta_graphs);
                 let objects = match objects.map(thread::ScopedJoinHandle::join) {
                     Ok(Ok(objects)) => objects,
                     Ok(Err(panic)) => std::panic::resume_unwind(panic),
                     Err(_) => model.object_graph(),
                 };
-                scans.map(|scans| (scans, objects))
+                programs.map(|programs| (programs, objects))
             })?,
         };
         let objects = match objects {
@@ -160,8 +160,8 @@ impl ModelOverview {
             }
         };
         let mut reports = Vec::new();
-        for (meta_graph, scan) in meta_graphs.iter().zip(&scans) {
-            reports.push(report(meta_graph, scan, objects.as_ref())?);
+        for (meta_graph, program) in meta_graphs.iter().zip(&programs) {
+            reports.push(report(meta_graph, program, objects.as_ref())?);
         }
         let contents = match bundle {
             Some(Ok(bundle)) => Some((bundle, Contents::read(bundle))),
@@ -180,10 +180,10 @@ impl ModelOverview {
         }
         oddities.extend(of_meta_graphs(model, &reports));
         let mut read = BTreeSet::new();
-        for (meta_graph, scan) in meta_graphs.iter().zip(&scans) {
+        for (meta_graph, program) in meta_graphs.iter().zip(&programs) {
             let look = Look {
                 meta_graph,
-                scan,
+                program,
                 objects: objects.as_ref(),
                 contents: contents.as_ref().map(|(_, contents)| contents),
                 has_variables: model.has_variables()?,
@@ -211,11 +211,11 @@ impl ModelOverview {
             ));
             None
         });
-        let writer = match (meta_graphs.first(), scans.first()) {
-            (Some(first), Some(scan)) => Some(writer::report(
+        let writer = match (meta_graphs.first(), programs.first()) {
+            (Some(first), Some(program)) => Some(writer::report(
                 model,
                 first,
-                scan,
+                program,
                 objects.as_ref(),
                 &names,
             )?),
@@ -238,8 +238,9 @@ impl ModelOverview {
     }
 }
 
-fn scan_all<'m>(meta_graphs: &[MetaGraph<'m>]) -> Result<Vec<GraphScan<'m>>> {
-    meta_graphs.iter().map(GraphScan::of).collect()
+fn read_all<'m>(meta_graphs: &[MetaGraph<'m>]) -> Result<Vec<Program<'m>>> {
+    let graphs = meta_graphs.iter().map(MetaGraph::graph);
+    graphs.map(Program::with_nodes).collect()
 }
 
 /// The same of several meta graphs is told once.
@@ -255,10 +256,9 @@ fn merged(oddities: Vec<Oddity>) -> Vec<Oddity> {
 
 fn report(
     meta_graph: &MetaGraph<'_>,
-    scan: &GraphScan<'_>,
+    program: &Program<'_>,
     objects: Option<&ObjectGraph>,
 ) -> Result<MetaGraphReport> {
-    let nodes = scan.nodes.len() as u64;
     Ok(MetaGraphReport {
         tags: owned(meta_graph.tags()?),
         signatures: meta_graph
@@ -267,11 +267,11 @@ fn report(
             .filter(|(key, _)| !is_mark(key))
             .map(|(key, signature)| SignatureReport::of(key, signature))
             .collect(),
-        nodes,
-        functions: scan.functions.len() as u64,
-        function_nodes: scan.found.nodes - nodes,
-        ops: scan.found.ops.len() as u64,
-        constant_bytes: scan.found.constant_bytes,
+        nodes: program.main.nodes,
+        functions: program.functions.len() as u64,
+        function_nodes: program.function_nodes(),
+        ops: program.ops.len() as u64,
+        constant_bytes: program.constant_bytes,
         objects: objects.map(|objects| objects.len() as u64),
     })
 }

@@ -4,6 +4,109 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 /// A map by names of a graph: there are as many look-ups as nodes, and names are long.
 pub(super) type NameMap<'m, V> = HashMap<&'m [u8], V, NameHash>;
 
+/// Names with numbers, in the order in which they were first met.
+pub(super) struct NameNumbers<'m> {
+    pub(super) names: Vec<&'m [u8]>,
+    numbers: NameMap<'m, usize>,
+    /// Numbers of names met lately: most nodes are of few ops.
+    recent: [usize; RECENT],
+}
+
+const RECENT: usize = 256;
+
+impl Default for NameNumbers<'_> {
+    fn default() -> Self {
+        NameNumbers {
+            names: Vec::new(),
+            numbers: NameMap::default(),
+            recent: [usize::MAX; RECENT],
+        }
+    }
+}
+
+impl<'m> NameNumbers<'m> {
+    /// Returns the number of a name; that of a new one is how many there were before.
+    #[inline]
+    pub(super) fn number(&mut self, name: &'m [u8]) -> usize {
+        let slot = slot(name);
+        let number = self.recent[slot];
+        if self.names.get(number).is_some_and(|known| *known == name) {
+            return number;
+        }
+        let number = *self.numbers.entry(name).or_insert(self.names.len());
+        if number == self.names.len() {
+            self.names.push(name);
+        }
+        self.recent[slot] = number;
+        number
+    }
+}
+
+/// Returns a place in `recent` from both ends of a name.
+#[inline]
+fn slot(name: &[u8]) -> usize {
+    let mixed = match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(17)
+        }
+        _ => name
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    let word = (mixed ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (word >> (64 - RECENT.ilog2())) as usize
+}
+
+/// Finds numbers by the hashes of their names, which are compared where they are. Of those of one name
+/// the last counts.
+#[derive(Default)]
+pub(super) struct NameSlots {
+    /// Half a hash, and the number and one, or 0 in a free slot, of which there are always some. What
+    /// does not fit in its own slot is in the next one that was free.
+    slots: Vec<u64>,
+}
+
+impl NameSlots {
+    /// Makes slots for numbers up to `count`.
+    pub(super) fn new(count: usize) -> Self {
+        NameSlots {
+            slots: vec![0; (count + count / 2 + 1).next_power_of_two()],
+        }
+    }
+
+    /// Adds a number, which is less than 2^32 - 1; `is_same` tells whether another has its name.
+    #[inline]
+    pub(super) fn insert(&mut self, hash: u64, number: usize, is_same: impl Fn(usize) -> bool) {
+        let slot = self.slot(hash, is_same);
+        self.slots[slot] = hash >> 32 << 32 | (number as u64 + 1);
+    }
+
+    /// Returns the number for which `is_it`.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        number(self.slots[self.slot(hash, is_it)])
+    }
+
+    fn slot(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        while let Some(number) = number(self.slots[slot]) {
+            if self.slots[slot] >> 32 == hash >> 32 && is_it(number) {
+                break;
+            }
+            slot = (slot + 1) & mask;
+        }
+        slot
+    }
+}
+
+fn number(slot: u64) -> Option<usize> {
+    (slot as u32).checked_sub(1).map(|number| number as usize)
+}
+
 /// Hashes names eight bytes at a time, from a start that differs from map to map, so that no file can
 /// be made whose names all meet in one place.
 #[derive(Clone)]
@@ -75,6 +178,43 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn names_are_numbered_as_they_come() {
+        let names: Vec<String> = (0..1000).map(|i| format!("op_{}", i % 300)).collect();
+        let mut numbers = NameNumbers::default();
+        for (i, name) in names.iter().enumerate() {
+            assert_eq!(numbers.number(name.as_bytes()), i % 300);
+        }
+        assert_eq!(numbers.names.len(), 300);
+        assert_eq!(numbers.names[7], b"op_7");
+        assert_eq!((numbers.number(b""), numbers.number(b"")), (300, 300));
+    }
+
+    #[test]
+    fn numbers_are_found_by_name_and_of_doubles_the_last() {
+        let names: Vec<String> = (0..1000).map(|i| format!("n{}", i % 900)).collect();
+        let hash = NameHash::default();
+        let full = |name: &str| hash.hash_one(name.as_bytes());
+        let half = |name: &str| full(name) >> 32 << 32;
+        let none = |_: &str| 0;
+        let hashes: [&dyn Fn(&str) -> u64; 3] = [&full, &half, &none];
+        for hash in hashes {
+            let mut slots = NameSlots::new(names.len());
+            let find =
+                |slots: &NameSlots, name: &str| slots.find(hash(name), |it| names[it] == name);
+            for (number, name) in names.iter().enumerate() {
+                slots.insert(hash(name), number, |other| names[other] == *name);
+            }
+            for (name, number) in [("n0", Some(900)), ("n99", Some(999)), ("n100", Some(100))] {
+                assert_eq!(find(&slots, name), number);
+            }
+            assert_eq!(find(&slots, "n900"), None);
+        }
+        for slots in [NameSlots::default(), NameSlots::new(0)] {
+            assert_eq!(slots.find(7, |_| true), None);
+        }
+    }
 
     #[test]
     fn names_that_differ_little_are_apart() {

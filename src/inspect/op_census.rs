@@ -1,7 +1,10 @@
-use super::program::{Program, Reach, messages, reference};
+use super::look::text;
+use super::program::Program;
+use super::reach::Reach;
 use crate::error::{Error, Result};
 use crate::model::{Graph, MetaGraph};
 use crate::op::{self, Release};
+use crate::wire::merged::messages;
 use crate::wire::{Message, Value};
 
 /// The ops of a meta graph: how many nodes of each there are, where, and which TensorFlow has them.
@@ -119,34 +122,39 @@ impl OpCensus {
     pub fn of(meta_graph: MetaGraph<'_>) -> Result<Self> {
         let graph = meta_graph.graph();
         let program = Program::read(graph)?;
-        let reach = program.reach(object_functions(meta_graph, &program)?.into_iter());
-        let versions = graph.versions()?;
+        program.check_names()?;
+        let reach = Reach::of(
+            &program,
+            object_functions(meta_graph, &program)?.into_iter(),
+        );
+        let tallies = tally(&program, &reach);
+        let versions = &program.versions;
         let mut ops: Vec<OpCount> = program
             .ops
             .iter()
-            .map(|used| {
-                let facts = op::find(used.op);
-                let origin = match (program.find(used.op), facts) {
+            .zip(tallies)
+            .map(|(used, tally)| {
+                let op = text(used.name);
+                let facts = op::find(&op);
+                let origin = match (program.find(used.name), facts) {
                     (Some(_), _) => OpOrigin::Function,
                     (None, Some(_)) => OpOrigin::TensorFlow,
                     (None, None) => OpOrigin::Custom,
                 };
                 let facts = facts.filter(|_| origin == OpOrigin::TensorFlow);
-                let count = |nodes: &(usize, u64)| nodes.1;
-                let unreached = |nodes: &&(usize, u64)| reach[nodes.0] == Reach::Nothing;
-                let functions = used.in_functions.iter();
                 OpCount {
-                    op: used.op.to_owned(),
+                    op,
                     origin,
                     in_graph: used.in_graph,
-                    in_functions: functions.clone().map(count).sum(),
-                    unreached: functions.clone().filter(unreached).map(count).sum(),
-                    first_nodes: used.first_nodes.iter().map(|&name| name.into()).collect(),
-                    first_functions: functions
-                        .take(FIRST_FUNCTIONS)
-                        .map(|(function, _)| reference(program.name(*function)))
+                    in_functions: tally.nodes,
+                    unreached: tally.unreached,
+                    first_nodes: used.first_nodes.iter().map(|name| text(name)).collect(),
+                    first_functions: tally
+                        .first_functions
+                        .into_iter()
+                        .map(|function| program.reference(function))
                         .collect(),
-                    function_count: used.in_functions.len() as u64,
+                    function_count: tally.functions,
                     since: facts.and_then(|facts| facts.since()),
                     deprecated: facts.and_then(|facts| facts.deprecation()),
                     stateful: facts.map(|facts| facts.is_stateful()),
@@ -156,15 +164,14 @@ impl OpCensus {
         ops.sort_by(|a, b| a.op.cmp(&b.op));
         let format = Release::of_producer(versions.min_consumer);
         let newest_op = ops.iter().filter_map(|op| op.since).max();
-        let bodies = program.functions.iter().map(|function| &function.body);
         Ok(OpCensus {
             tensorflow_version: meta_graph.tensorflow_version()?.to_owned(),
             producer: versions.producer,
             min_consumer: versions.min_consumer,
             producer_release: Release::of_producer(versions.producer),
             oldest_release: format.map(|format| newest_op.map_or(format, |op| op.max(format))),
-            graph_nodes: program.graph.nodes,
-            function_nodes: bodies.map(|body| body.nodes).sum(),
+            graph_nodes: program.main.nodes,
+            function_nodes: program.function_nodes(),
             functions: program.functions.len() as u64,
             unreached_functions: unreached(&reach),
             ops,
@@ -175,6 +182,34 @@ impl OpCensus {
     pub fn custom_ops(&self) -> impl Iterator<Item = &OpCount> {
         self.ops.iter().filter(|op| op.origin == OpOrigin::Custom)
     }
+}
+
+/// The nodes of an op that stand in functions.
+#[derive(Default)]
+struct Tally {
+    nodes: u64,
+    unreached: u64,
+    functions: u64,
+    first_functions: Vec<usize>,
+}
+
+/// Counts them for each op of a program.
+fn tally(program: &Program<'_>, reach: &[Reach]) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = program.ops.iter().map(|_| Tally::default()).collect();
+    for (function, reach) in reach.iter().enumerate() {
+        for (op, nodes) in program.ops_of(function) {
+            let tally = &mut tallies[op];
+            tally.nodes += nodes;
+            tally.functions += 1;
+            if *reach == Reach::Nothing {
+                tally.unreached += nodes;
+            }
+            if tally.first_functions.len() < FIRST_FUNCTIONS {
+                tally.first_functions.push(function);
+            }
+        }
+    }
+    tallies
 }
 
 /// Finds all nodes of an op, those of the graph itself first; else the functions' in the order of the
@@ -210,7 +245,7 @@ pub fn locate_op(graph: Graph<'_>, op: &str) -> Result<Vec<OpLocation>> {
 
 fn location(function: Option<&str>, node: &str, device: &str) -> OpLocation {
     OpLocation {
-        function: function.map(reference),
+        function: function.map(super::program::reference),
         node: node.to_owned(),
         device: device.to_owned(),
     }
@@ -236,7 +271,7 @@ pub(super) fn object_functions(
     };
     let mut functions = Vec::new();
     let mut read = || -> Result<()> {
-        for object in messages(Message::new(&objects), saved_object_graph::NODES) {
+        for object in messages(Message::new(&objects).fields(), saved_object_graph::NODES) {
             for kind in object?.fields() {
                 let kind = kind?;
                 if !saved_object::FUNCTIONS.contains(&kind.number()) {
@@ -244,9 +279,8 @@ pub(super) fn object_functions(
                 }
                 for name in kind.message().into_iter().flat_map(Message::fields) {
                     let name = name?;
-                    if let (saved_object::FUNCTION_NAME, Value::Bytes(bytes)) =
+                    if let (saved_object::FUNCTION_NAME, Value::Bytes(name)) =
                         (name.number(), name.value())
-                        && let Ok(name) = std::str::from_utf8(bytes)
                     {
                         functions.extend(program.find(name));
                     }

@@ -1,67 +1,46 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::ops::Range;
 
-use super::name_hash::NameMap;
-use super::shares::on_threads;
+use super::name_hash::{NameHash, NameMap, NameNumbers, NameSlots};
+use super::node_index::NodeIndex;
+use super::outline::Outline;
+use super::pieces::on_threads;
+use super::walk::{First, FunctionFound, OpCount, OpFound, Paths, Restore, Walk};
 use crate::error::{Error, Result};
 use crate::model::{Function, Graph};
-use crate::op;
-use crate::wire::{Field, Message, Value};
+use crate::proto::{GradientDef, RegisteredGradient, VersionDef};
+use crate::wire::Message;
 
-/// The fields of the messages that the walk looks into.
-mod field {
-    pub(super) const NODE_NAME: u32 = 1;
-    pub(super) const NODE_OP: u32 = 2;
-    pub(super) const NODE_ATTR: u32 = 5;
-    pub(super) const ENTRY_KEY: u32 = 1;
-    pub(super) const ENTRY_VALUE: u32 = 2;
-    pub(super) const ATTR_LIST: u32 = 1;
-    pub(super) const ATTR_S: u32 = 2;
-    pub(super) const ATTR_FUNC: u32 = 10;
-    pub(super) const LIST_FUNC: u32 = 9;
-    pub(super) const FUNC_NAME: u32 = 1;
-}
-
-/// The attr that names the gradient of a node: the type under which it is registered.
-const GRADIENT_OP_TYPE: &str = "_gradient_op_type";
-
-/// A graph and its library, walked once: which ops are where, and which function calls which.
+/// A graph and its library, walked once: which ops are where, which function calls which, and what
+/// nodes tell that reports are made of.
 ///
-/// Inputs, tensors and all attrs that hold no functions are jumped over.
+/// Names are bytes as the file has them: whether they are UTF-8, [`check_names`](Self::check_names)
+/// says.
 pub(super) struct Program<'m> {
-    /// The ops by first appearance.
-    pub(super) ops: Vec<OpUse<'m>>,
+    graph: Graph<'m>,
+    pub(super) versions: VersionDef,
+    /// The ops, in no order.
+    pub(super) ops: Vec<OpFound<'m>>,
     /// The nodes outside of functions.
-    pub(super) graph: Body,
+    pub(super) main: Body,
+    /// Those nodes by name; empty if they were not asked for.
+    pub(super) nodes: NodeIndex<'m>,
     /// The functions in the order of the file.
     pub(super) functions: Vec<ProgramFunction<'m>>,
-    by_name: HashMap<&'m str, usize>,
+    op_counts: Vec<OpCount>,
+    by_name: NameSlots,
+    hash: NameHash,
     /// For functions that have one the function that is its gradient.
     pub(super) gradients: HashMap<usize, usize>,
-    /// Functions that are the gradient of nodes, by the type under which they are registered.
-    registered_gradients: HashMap<String, usize>,
-}
-
-/// Where the nodes of an op are.
-pub(super) struct OpUse<'m> {
-    pub(super) op: &'m str,
-    /// How many nodes stand outside of functions.
-    pub(super) in_graph: u64,
-    /// The first of those by name.
-    pub(super) first_nodes: Vec<&'m str>,
-    /// The functions that have such nodes, in the order of the file, and how many.
-    pub(super) in_functions: Vec<(usize, u64)>,
-    calls: Calls,
-}
-
-/// What a node of an op may call.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Calls {
-    /// Nothing.
-    Never,
-    /// What its attrs name.
-    ByAttr,
-    /// The function that the op is.
-    ByName(usize),
+    /// Functions that nodes call and the library does not have, each with the first node that does.
+    pub(super) missing: Vec<(&'m [u8], &'m [u8])>,
+    /// Names of nodes with an absolute path in them, and the paths.
+    pub(super) paths: Paths<'m>,
+    /// The nodes that read tensors from a bundle, in the order of the file.
+    pub(super) restores: Vec<Restore<'m>>,
+    /// The bytes that nodes of the op `Const` take.
+    pub(super) constant_bytes: u64,
 }
 
 /// Nodes that stand together.
@@ -69,392 +48,287 @@ enum Calls {
 pub(super) struct Body {
     pub(super) nodes: u64,
     /// The functions that they call, ascending.
-    pub(super) calls: BTreeSet<usize>,
+    pub(super) calls: Vec<usize>,
     /// The functions that are their gradients, ascending.
-    pub(super) gradients: BTreeSet<usize>,
+    pub(super) gradients: Vec<usize>,
 }
 
 pub(super) struct ProgramFunction<'m> {
-    pub(super) function: Function<'m>,
+    pub(super) message: Message<'m>,
+    pub(super) name: &'m [u8],
+    /// Where its name stands in the file, if it is not UTF-8.
+    fault: Option<u64>,
     pub(super) body: Body,
+    op_counts: Range<usize>,
 }
 
-/// How a function can come to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Reach {
-    /// Nodes of the graph call it, or functions that they call: signatures lead to it.
-    Graph,
-    /// Objects do: after `tf.saved_model.load` it can be called from Python, and in no other way.
-    Objects,
-    /// It is the gradient of something that can run, and runs in training alone.
-    Gradients,
-    /// Nothing calls it.
-    Nothing,
-}
-
-impl Reach {
-    /// Returns the word for it, as it is serialized.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reach::Graph => "graph",
-            Reach::Objects => "objects",
-            Reach::Gradients => "gradients",
-            Reach::Nothing => "nothing",
+impl<'m> From<&FunctionFound<'m>> for ProgramFunction<'m> {
+    fn from(found: &FunctionFound<'m>) -> Self {
+        ProgramFunction {
+            message: found.message,
+            name: found.name,
+            fault: found.fault,
+            body: Body {
+                nodes: found.nodes,
+                ..Body::default()
+            },
+            op_counts: 0..0,
         }
     }
 }
 
-/// How many of an op's nodes are kept by name.
-pub(super) const FIRST_NODES: usize = 3;
+/// What numbers of a thread mean.
+struct Numbers {
+    /// By number of an op its place in `ops`.
+    ops: Vec<u32>,
+    /// By number of a function that is called its index, if it is there.
+    callees: Vec<Option<usize>>,
+    /// By number of a type of gradients the function that is registered for it.
+    gradients: Vec<Option<usize>>,
+}
 
 impl<'m> Program<'m> {
+    /// Walks a graph; a large one on several threads.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed`, with the file and the byte, if the graph is damaged where it is walked.
     pub(super) fn read(graph: Graph<'m>) -> Result<Self> {
+        Self::walk(graph, false).map_err(|error| graph.fault(error))
+    }
+
+    /// The same, with the nodes outside of functions by name.
+    pub(super) fn with_nodes(graph: Graph<'m>) -> Result<Self> {
+        Self::walk(graph, true).map_err(|error| graph.fault(error))
+    }
+
+    fn walk(graph: Graph<'m>, keeps_nodes: bool) -> Result<Self> {
+        let parts = graph.parts()?;
+        let hash = NameHash::default();
+        let (outline, mut walks) = on_threads(
+            parts.iter().map(|part| part.bytes().len()).sum(),
+            |give| Outline::read(&parts, give),
+            || Walk::new(hash.clone(), keeps_nodes),
+            Walk::piece,
+        )?;
+        let mut nodes = Vec::new();
+        let mut functions = Vec::new();
+        for (thread, walk) in walks.iter_mut().enumerate() {
+            nodes.append(&mut walk.graph.by_name);
+            functions.extend(walk.functions.drain(..).map(|function| (thread, function)));
+        }
+        functions.sort_by_key(|(_, function)| function.message.start());
+        let mut by_name = NameSlots::new(functions.len());
+        for (number, (_, it)) in functions.iter().enumerate() {
+            by_name.insert(it.hash, number, |other| functions[other].1.name == it.name);
+        }
         let mut program = Program {
+            graph,
+            versions: Graph::merge(&outline.versions)?,
             ops: Vec::new(),
-            graph: Body::default(),
-            functions: Vec::new(),
-            by_name: HashMap::new(),
+            main: Body::default(),
+            nodes: match keeps_nodes {
+                true => NodeIndex::new(hash.clone(), nodes),
+                false => NodeIndex::default(),
+            },
+            functions: functions.iter().map(|(_, it)| it.into()).collect(),
+            op_counts: Vec::new(),
+            by_name,
+            hash,
             gradients: HashMap::new(),
-            registered_gradients: HashMap::new(),
+            missing: Vec::new(),
+            paths: Paths::default(),
+            restores: Vec::new(),
+            constant_bytes: 0,
         };
-        let messages: Vec<Message<'m>> = graph.function_messages().collect::<Result<_>>()?;
-        let functions = on_threads(
-            &messages,
-            |message| message.bytes().len(),
-            |messages| {
-                let functions = messages.iter().map(|message| graph.function_of(*message));
-                functions.collect::<Result<Vec<_>>>()
-            },
-        );
-        for function in functions.into_iter().collect::<Result<Vec<_>>>()?.concat() {
-            let index = program.functions.len();
-            program.by_name.insert(function.name(), index);
-            program.functions.push(ProgramFunction {
-                function,
-                body: Body::default(),
-            });
-        }
-        program.read_gradients(graph)?;
-        let nodes: Vec<Message<'m>> = graph.node_messages().collect::<Result<_>>()?;
-        let parts = nodes.chunks(PART).map(Part::Nodes);
-        let parts: Vec<Part<'m, '_>> = parts
-            .chain((0..program.functions.len()).map(Part::Function))
-            .collect();
-        let walks = on_threads(
-            &parts,
-            |part| match part {
-                Part::Nodes(nodes) => nodes.iter().map(|node| node.bytes().len()).sum(),
-                Part::Function(index) => program.functions[*index].function.message().bytes().len(),
-            },
-            |parts| Walk::over(graph, &program, parts),
-        );
-        let walks: Vec<Walked<'m>> = walks.into_iter().collect::<Result<_>>()?;
-        let mut interned: NameMap<'m, usize> = NameMap::default();
-        for walked in walks {
-            program.take(walked, &mut interned);
-        }
+        let registered = program.read_gradients(&outline)?;
+        let numbers = program.take(&mut walks, &registered);
+        program.fill_functions(&walks, &numbers, &functions);
+        program.call_by_op();
         Ok(program)
     }
 
-    /// Adds what the next part of the file has.
-    fn take(&mut self, walked: Walked<'m>, interned: &mut NameMap<'m, usize>) {
-        for used in walked.ops {
-            let place = interned.entry(used.op.as_bytes());
-            let place = *place.or_insert(self.ops.len());
-            match self.ops.get_mut(place) {
-                None => self.ops.push(used),
-                Some(known) => {
-                    known.in_graph += used.in_graph;
-                    known.in_functions.extend(used.in_functions);
-                    let room = FIRST_NODES.saturating_sub(known.first_nodes.len());
-                    known
-                        .first_nodes
-                        .extend(used.first_nodes.into_iter().take(room));
-                }
+    /// Reads which functions are gradients; returns those of types of nodes.
+    fn read_gradients(&mut self, outline: &Outline<'m>) -> Result<HashMap<Vec<u8>, usize>> {
+        for message in &outline.gradients {
+            let gradient: GradientDef = Graph::merge(&[*message])?;
+            let function = self.find(gradient.function_name.as_bytes());
+            let by = self.find(gradient.gradient_func.as_bytes());
+            if let (Some(function), Some(by)) = (function, by) {
+                self.gradients.insert(function, by);
             }
         }
-        self.graph.nodes += walked.graph.nodes;
-        self.graph.calls.extend(walked.graph.calls);
-        self.graph.gradients.extend(walked.graph.gradients);
-        for (index, body) in walked.functions {
-            self.functions[index].body = body;
-        }
-    }
-
-    fn read_gradients(&mut self, graph: Graph<'m>) -> Result<()> {
-        for gradient in graph.gradients()? {
-            let pair = (
-                self.find(&gradient.function_name),
-                self.find(&gradient.gradient_func),
-            );
-            if let (Some(of), Some(by)) = pair {
-                self.gradients.insert(of, by);
+        let mut registered = HashMap::new();
+        for message in &outline.registered_gradients {
+            let gradient: RegisteredGradient = Graph::merge(&[*message])?;
+            if let Some(by) = self.find(gradient.gradient_func.as_bytes()) {
+                registered.insert(gradient.registered_op_type.into_bytes(), by);
             }
         }
-        for gradient in graph.registered_gradients()? {
-            if let Some(by) = self.find(&gradient.gradient_func) {
-                self.registered_gradients
-                    .insert(gradient.registered_op_type, by);
-            }
-        }
-        Ok(())
+        Ok(registered)
     }
 
-    /// Returns the index of the function of that name.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
-    }
-
-    pub(super) fn name(&self, function: usize) -> &'m str {
-        self.functions[function].function.name()
-    }
-
-    /// Returns for each function how it can come to run; `from_objects` are those that objects hold.
-    pub(super) fn reach(&self, from_objects: impl Iterator<Item = usize>) -> Vec<Reach> {
-        let mut reach = vec![Reach::Nothing; self.functions.len()];
-        self.spread(Reach::Graph, self.graph.calls.iter().copied(), &mut reach);
-        self.spread(Reach::Objects, from_objects, &mut reach);
-        let mut next: Vec<usize> = self.graph.gradients.iter().copied().collect();
-        let mut done = vec![false; reach.len()];
-        loop {
-            self.spread(Reach::Gradients, next.drain(..), &mut reach);
-            for (function, done) in done.iter_mut().enumerate() {
-                if reach[function] != Reach::Nothing && !std::mem::replace(done, true) {
-                    next.extend(self.gradients.get(&function));
-                    next.extend(&self.functions[function].body.gradients);
-                }
-            }
-            if next.is_empty() {
-                return reach;
-            }
-        }
-    }
-
-    /// Marks functions, and all that they call, unless they are marked already.
-    fn spread(&self, mark: Reach, from: impl Iterator<Item = usize>, reach: &mut [Reach]) {
-        let mut open: Vec<usize> = from.collect();
-        while let Some(function) = open.pop() {
-            if reach[function] == Reach::Nothing {
-                reach[function] = mark;
-                open.extend(&self.functions[function].body.calls);
-            }
-        }
-    }
-}
-
-/// Threads take so many nodes of the graph at a time.
-const PART: usize = 2048;
-
-/// What a thread takes.
-enum Part<'m, 's> {
-    Nodes(&'s [Message<'m>]),
-    /// The function of this index.
-    Function(usize),
-}
-
-/// What one thread finds.
-#[derive(Default)]
-struct Walked<'m> {
-    ops: Vec<OpUse<'m>>,
-    graph: Body,
-    functions: Vec<(usize, Body)>,
-}
-
-struct Walk<'p, 'm> {
-    graph: Graph<'m>,
-    /// The functions, not walked yet.
-    program: &'p Program<'m>,
-    walked: Walked<'m>,
-    /// The ops by name; bytes, so that a name is checked when it is first met.
-    interned: NameMap<'m, usize>,
-    /// Whether nodes may name their gradients.
-    has_gradients: bool,
-}
-
-impl<'p, 'm> Walk<'p, 'm> {
-    fn over(
-        graph: Graph<'m>,
-        program: &'p Program<'m>,
-        parts: &[Part<'m, '_>],
-    ) -> Result<Walked<'m>> {
-        let mut walk = Walk {
-            graph,
-            program,
-            walked: Walked::default(),
-            interned: NameMap::default(),
-            has_gradients: !program.registered_gradients.is_empty(),
-        };
-        for part in parts {
-            match part {
-                Part::Nodes(nodes) => walk.graph_nodes(nodes)?,
-                Part::Function(index) => walk.function_nodes(*index)?,
-            }
-        }
-        Ok(walk.walked)
-    }
-
-    fn graph_nodes(&mut self, nodes: &[Message<'m>]) -> Result<()> {
-        let mut body = std::mem::take(&mut self.walked.graph);
-        for node in nodes {
-            let (op, name) = self.node(*node, &mut body)?;
-            let op = &mut self.walked.ops[op];
-            op.in_graph += 1;
-            if op.first_nodes.len() < FIRST_NODES {
-                op.first_nodes.push(read_name(name).unwrap_or(""));
-            }
-        }
-        self.walked.graph = body;
-        Ok(())
-    }
-
-    fn function_nodes(&mut self, index: usize) -> Result<()> {
-        let mut body = Body::default();
-        let function = self.program.functions[index].function;
-        for node in function.node_messages() {
-            let (op, _) = self.node(node?, &mut body)?;
-            let places = &mut self.walked.ops[op].in_functions;
-            match places.last_mut() {
-                Some((last, count)) if *last == index => *count += 1,
-                _ => places.push((index, 1)),
-            }
-        }
-        self.walked.functions.push((index, body));
-        Ok(())
-    }
-
-    /// Reads a node; returns its op, and its name as it stands there.
-    fn node(&mut self, node: Message<'m>, body: &mut Body) -> Result<(usize, &'m [u8])> {
-        let (mut name, mut op): (&[u8], &[u8]) = (b"", b"");
-        let mut op_offset = node.start();
-        let mut gradient = false;
-        for field in node.fields() {
-            let field = field.map_err(|error| self.graph.fault(error))?;
-            let Value::Bytes(bytes) = field.value() else {
-                continue;
+    /// Brings together what the threads found, but for the bodies of functions; returns for each
+    /// thread what its numbers mean.
+    fn take(
+        &mut self,
+        walks: &mut [Walk<'m>],
+        registered: &HashMap<Vec<u8>, usize>,
+    ) -> Vec<Numbers> {
+        let mut op_numbers = NameNumbers::default();
+        let mut missing: NameMap<'m, First<'m>> = NameMap::default();
+        let mut all = Vec::new();
+        for walk in walks {
+            let callees = walk.callees.names.iter();
+            let types = walk.gradient_types.names.iter();
+            let numbers = Numbers {
+                callees: callees.map(|name| self.find(name)).collect(),
+                gradients: types.map(|name| registered.get(*name).copied()).collect(),
+                ops: walk
+                    .ops
+                    .drain(..)
+                    .map(|op| self.take_op(op, &mut op_numbers))
+                    .collect(),
             };
-            match field.number() {
-                field::NODE_NAME => name = bytes,
-                field::NODE_OP => (op, op_offset) = (bytes, field.offset()),
-                field::NODE_ATTR if self.has_gradients => {
-                    // Two bytes of tag and length, then the key: all writers put it first.
-                    gradient |= bytes
-                        .get(2..)
-                        .is_some_and(|rest| rest.starts_with(GRADIENT_OP_TYPE.as_bytes()));
+            self.main.nodes += walk.graph.nodes;
+            let calls = walk.graph.calls.iter();
+            let calls = calls.filter_map(|number| numbers.callees[*number]);
+            self.main.calls.extend(calls);
+            let gradients = walk.graph.gradients.iter();
+            let gradients = gradients.filter_map(|number| numbers.gradients[*number]);
+            self.main.gradients.extend(gradients);
+            for (number, caller) in walk.callers.iter().enumerate() {
+                if let (None, Some(caller)) = (numbers.callees[number], *caller) {
+                    let name = walk.callees.names[number];
+                    let first = missing.entry(name).or_insert(caller);
+                    *first = caller.min(*first);
                 }
-                _ => {}
             }
+            self.constant_bytes += walk.constant_bytes;
+            self.restores.append(&mut walk.restores);
+            self.paths.extend(std::mem::take(&mut walk.paths));
+            all.push(numbers);
         }
-        let op = match self.interned.get(op) {
-            Some(op) => *op,
-            None => self.intern(op, op_offset)?,
-        };
-        body.nodes += 1;
-        match self.walked.ops[op].calls {
-            Calls::ByName(function) => {
-                body.calls.insert(function);
-            }
-            Calls::Never if !gradient => {}
-            Calls::Never | Calls::ByAttr => self.attrs(node, body)?,
-        }
-        Ok((op, name))
+        self.restores.sort_by_key(|restore| restore.node.start());
+        let missing = missing.into_iter();
+        self.missing = missing.map(|(name, (_, caller))| (name, caller)).collect();
+        all
     }
 
-    fn intern(&mut self, bytes: &'m [u8], offset: u64) -> Result<usize> {
-        let op = std::str::from_utf8(bytes).map_err(|_| {
-            let error = Error::malformed("the name of an op is not UTF-8");
-            self.graph.fault(error.at(offset))
-        })?;
-        let calls = match (self.program.find(op), op::find(op)) {
-            (Some(function), _) => Calls::ByName(function),
-            // What attrs an op of others has is not known.
-            (None, None) => Calls::ByAttr,
-            (None, Some(facts)) => {
-                let may_call = facts
-                    .attrs()
-                    .any(|attr| matches!(attr.type_name(), "func" | "list(func)"));
-                match may_call {
-                    true => Calls::ByAttr,
-                    false => Calls::Never,
-                }
-            }
-        };
-        let index = self.walked.ops.len();
-        self.walked.ops.push(OpUse {
-            op,
-            in_graph: 0,
-            first_nodes: Vec::new(),
-            in_functions: Vec::new(),
-            calls,
-        });
-        self.interned.insert(bytes, index);
-        Ok(index)
+    /// Adds an op that a thread found; returns its place in `ops`.
+    fn take_op(&mut self, op: OpFound<'m>, numbers: &mut NameNumbers<'m>) -> u32 {
+        let number = numbers.number(op.name);
+        match self.ops.get_mut(number) {
+            Some(known) => known.add(op),
+            None => self.ops.push(op),
+        }
+        number as u32
     }
 
-    /// Notes the functions that a node's attrs name.
-    fn attrs(&self, node: Message<'m>, body: &mut Body) -> Result<()> {
-        let fault = |error| self.graph.fault(error);
-        for entry in messages(node, field::NODE_ATTR) {
-            let (mut key, mut values): (&[u8], Vec<Message<'m>>) = (b"", Vec::new());
-            for field in entry.map_err(fault)?.fields() {
-                let field = field.map_err(fault)?;
-                match (field.number(), field.value()) {
-                    (field::ENTRY_KEY, Value::Bytes(bytes)) => key = bytes,
-                    (field::ENTRY_VALUE, Value::Bytes(_)) => values.extend(field.message()),
-                    _ => {}
-                }
-            }
-            for value in values {
-                self.value(key == GRADIENT_OP_TYPE.as_bytes(), value, body)
-                    .map_err(fault)?;
-            }
+    fn fill_functions(
+        &mut self,
+        walks: &[Walk<'m>],
+        numbers: &[Numbers],
+        found: &[(usize, FunctionFound<'m>)],
+    ) {
+        let counts = walks.iter().map(|walk| walk.op_counts.len());
+        self.op_counts.reserve_exact(counts.sum());
+        for (function, (thread, found)) in self.functions.iter_mut().zip(found) {
+            let (walk, numbers) = (&walks[*thread], &numbers[*thread]);
+            let start = self.op_counts.len();
+            let counts = walk.op_counts[found.op_counts.clone()].iter();
+            self.op_counts.extend(counts.map(|count| OpCount {
+                op: numbers.ops[count.op as usize],
+                ..*count
+            }));
+            function.op_counts = start..self.op_counts.len();
+            let calls = walk.calls[found.calls.clone()].iter();
+            let calls = calls.filter_map(|number| numbers.callees[*number]);
+            function.body.calls.extend(calls);
+            let gradients = walk.gradients[found.gradients.clone()].iter();
+            let gradients = gradients.filter_map(|number| numbers.gradients[*number]);
+            function.body.gradients.extend(gradients);
         }
-        Ok(())
     }
 
-    fn value(&self, is_gradient: bool, value: Message<'m>, body: &mut Body) -> Result<()> {
-        for field in value.fields() {
-            let field = field?;
-            match (field.number(), field.value()) {
-                (field::ATTR_FUNC, Value::Bytes(_)) => self.call(&field, body)?,
-                (field::ATTR_LIST, Value::Bytes(_)) => {
-                    for item in field.message().into_iter().flat_map(Message::fields) {
-                        let item = item?;
-                        if item.number() == field::LIST_FUNC {
-                            self.call(&item, body)?;
-                        }
-                    }
-                }
-                (field::ATTR_S, Value::Bytes(bytes)) if is_gradient => {
-                    let name = std::str::from_utf8(bytes).ok();
-                    let registered = &self.program.registered_gradients;
-                    body.gradients
-                        .extend(name.and_then(|name| registered.get(name)));
-                }
-                _ => {}
-            }
+    /// Adds the calls of nodes whose op is a function, and puts all calls in order.
+    fn call_by_op(&mut self) {
+        let ops = self.ops.iter();
+        let called: Vec<Option<usize>> = ops.map(|op| self.find(op.name)).collect();
+        for (op, function) in self.ops.iter().zip(&called) {
+            self.main.calls.extend(function.filter(|_| op.in_graph > 0));
         }
-        Ok(())
+        self.main.sort();
+        for function in &mut self.functions {
+            let counts = &self.op_counts[function.op_counts.clone()];
+            let by_op = counts.iter().filter_map(|count| called[count.op as usize]);
+            function.body.calls.extend(by_op);
+            function.body.sort();
+        }
     }
 
-    fn call(&self, name_attr_list: &Field<'m>, body: &mut Body) -> Result<()> {
-        let Some(function) = name_attr_list.message() else {
-            return Ok(());
-        };
-        if let Some(name) = function.last(field::FUNC_NAME)?
-            && let Value::Bytes(bytes) = name.value()
-            && let Some(name) = read_name(bytes)
-        {
-            body.calls.extend(self.program.find(name));
+    /// Proves that the names of ops and functions are UTF-8, as TensorFlow's parser does.
+    pub(super) fn check_names(&self) -> Result<()> {
+        let is_text = |name: &[u8]| std::str::from_utf8(name).is_ok();
+        let ops = self.ops.iter().filter(|op| !is_text(op.name));
+        let ops = ops.map(|op| (op.at, "an op"));
+        let functions = self.functions.iter().filter_map(|it| it.fault);
+        match ops.chain(functions.map(|at| (at, "a function"))).min() {
+            None => Ok(()),
+            Some((at, whose)) => {
+                let error = Error::malformed(format!("the name of {whose} is not UTF-8"));
+                Err(self.graph.fault(error.at(at)))
+            }
         }
-        Ok(())
+    }
+
+    /// Returns the index of the function of that name; of several the last counts.
+    pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
+        let is_it = |number: usize| self.functions[number].name == name;
+        self.by_name.find(self.hash.hash_one(name), is_it)
+    }
+
+    /// Returns the function of that index as a view.
+    ///
+    /// # Errors
+    ///
+    /// `Malformed` if its name is no UTF-8.
+    pub(super) fn function(&self, index: usize) -> Result<Function<'m>> {
+        self.graph.function_of(self.functions[index].message)
+    }
+
+    /// Returns the name of a function as reports refer to it from many places: one of more than
+    /// 1,000 characters is cut, or the file's few bytes of a name would be as many as it has
+    /// references.
+    pub(super) fn reference(&self, function: usize) -> String {
+        reference(&String::from_utf8_lossy(self.functions[function].name))
+    }
+
+    /// Walks the ops of a function: their places in `ops`, and how many nodes of each it has.
+    pub(super) fn ops_of(&self, function: usize) -> impl Iterator<Item = (usize, u64)> {
+        let counts = &self.op_counts[self.functions[function].op_counts.clone()];
+        counts
+            .iter()
+            .map(|count| (count.op as usize, u64::from(count.nodes)))
+    }
+
+    /// Returns how many nodes stand in functions.
+    pub(super) fn function_nodes(&self) -> u64 {
+        let functions = self.functions.iter();
+        functions.map(|function| function.body.nodes).sum()
     }
 }
 
-/// Returns a name as reports refer to it from many places: one of more than 1,000 characters is cut, or the file's few bytes
-/// of a name would be as many as it has references.
+impl Body {
+    fn sort(&mut self) {
+        for functions in [&mut self.calls, &mut self.gradients] {
+            functions.sort_unstable();
+            functions.dedup();
+        }
+    }
+}
+
+/// Cuts a name of more than 1,000 characters.
 pub(super) fn reference(name: &str) -> String {
     const LIMIT: usize = 1000;
     match name.char_indices().nth(LIMIT) {
@@ -463,21 +337,185 @@ pub(super) fn reference(name: &str) -> String {
     }
 }
 
-fn read_name(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+    use std::sync::Arc;
 
-/// Walks the messages in a field.
-pub(super) fn messages<'m>(
-    message: Message<'m>,
-    number: u32,
-) -> impl Iterator<Item = Result<Message<'m>>> + use<'m> {
-    message.fields().filter_map(move |field| match field {
-        Ok(field) if field.number() == number => match field.value() {
-            Value::Bytes(_) => field.message().map(Ok),
-            _ => None,
-        },
-        Ok(_) => None,
-        Err(error) => Some(Err(error)),
-    })
+    use super::*;
+    use crate::SavedModel;
+    use crate::proto::attr_value::Value;
+    use crate::proto::{self, FunctionDef, NodeDef};
+    use crate::store::MemoryStore;
+
+    /// The models of the tests, and one that is large enough for several threads.
+    fn models() -> Vec<(String, SavedModel)> {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let mut models = Vec::new();
+        for directory in ["fixtures", "fixtures/model_parts", "cli-goldens/models"] {
+            let directory = tests.join(directory);
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if let Ok(model) = SavedModel::open(&path) {
+                    models.push((path.display().to_string(), model));
+                }
+            }
+        }
+        assert!(models.len() > 20);
+        let original = SavedModel::open(tests.join("fixtures/keras2_saved")).unwrap();
+        let mut many = original.to_proto().unwrap();
+        let graph = many.meta_graphs[0].graph_def.as_mut().unwrap();
+        let nodes = graph.node.clone();
+        let library = graph.library.as_mut().unwrap();
+        let functions = library.function.clone();
+        for copy in 0..80 {
+            graph.node.extend(nodes.iter().cloned().map(|mut node| {
+                node.name = format!("{copy}/{}", node.name);
+                node
+            }));
+            library
+                .function
+                .extend(functions.iter().cloned().map(|mut function| {
+                    function.signature.get_or_insert_default().name += &copy.to_string();
+                    function
+                }));
+        }
+        models.push(("many".to_owned(), in_memory(Graph::encode(&many)).unwrap()));
+        models
+    }
+
+    fn in_memory(bytes: Vec<u8>) -> Result<SavedModel> {
+        let mut store = MemoryStore::new();
+        store.insert("saved_model.pb", bytes);
+        SavedModel::open_in(Arc::new(store), "")
+    }
+
+    fn count_ops(nodes: &[NodeDef]) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for node in nodes {
+            *counts.entry(node.op.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The known functions that nodes name, as op or in attrs.
+    fn called(nodes: &[NodeDef], known: &BTreeSet<&str>) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for node in nodes {
+            names.insert(node.op.clone());
+            for attr in &node.attr {
+                match attr.value.as_ref().and_then(|it| it.value.as_ref()) {
+                    Some(Value::Func(function)) => _ = names.insert(function.name.clone()),
+                    Some(Value::List(list)) => {
+                        names.extend(list.func.iter().map(|function| function.name.clone()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        names.retain(|name| known.contains(&**name));
+        names
+    }
+
+    fn name_of(function: &FunctionDef) -> &str {
+        let signature = function.signature.as_ref();
+        signature.map_or("", |signature| &signature.name)
+    }
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    fn names(program: &Program<'_>, functions: &[usize]) -> BTreeSet<String> {
+        let names = functions.iter().map(|it| text(program.functions[*it].name));
+        names.collect()
+    }
+
+    fn compare(program: &Program<'_>, graph: &proto::GraphDef) {
+        let library = graph.library.clone().unwrap_or_default().function;
+        let known: BTreeSet<&str> = library.iter().map(name_of).collect();
+        let ops = |counts: &mut dyn Iterator<Item = (usize, u64)>| -> BTreeMap<String, u64> {
+            let counts = counts.filter(|(_, count)| *count > 0);
+            counts
+                .map(|(op, count)| (text(program.ops[op].name), count))
+                .collect()
+        };
+        let in_graph = program.ops.iter().map(|op| op.in_graph).enumerate();
+        assert_eq!(ops(&mut in_graph.clone()), count_ops(&graph.node));
+        for op in &program.ops {
+            let with_op = graph
+                .node
+                .iter()
+                .filter(|node| node.op.as_bytes() == op.name);
+            let first = with_op.map(|node| node.name.as_bytes()).take(3);
+            assert!(op.first_nodes.iter().copied().eq(first));
+        }
+        assert_eq!(program.main.nodes, graph.node.len() as u64);
+        assert_eq!(
+            names(program, &program.main.calls),
+            called(&graph.node, &known)
+        );
+        assert_eq!(program.functions.len(), library.len());
+        for (index, (found, function)) in program.functions.iter().zip(&library).enumerate() {
+            assert_eq!(text(found.name), name_of(function));
+            assert_eq!(program.find(found.name), Some(index));
+            assert_eq!(found.body.nodes, function.node_def.len() as u64);
+            assert_eq!(
+                ops(&mut program.ops_of(index)),
+                count_ops(&function.node_def)
+            );
+            assert_eq!(
+                names(program, &found.body.calls),
+                called(&function.node_def, &known)
+            );
+        }
+        let bodies = library.iter().flat_map(|function| &function.node_def);
+        let all = graph.node.iter().chain(bodies);
+        let constants = all.clone().filter(|node| node.op == "Const");
+        let bytes: usize = constants.map(|node| Graph::encode(node).len()).sum();
+        assert_eq!(program.constant_bytes, bytes as u64);
+        let restores = all.filter(|node| node.op == "RestoreV2");
+        assert_eq!(program.restores.len(), restores.count());
+        for (number, node) in graph.node.iter().enumerate() {
+            assert_eq!(program.nodes.find(node.name.as_bytes()), Some(number));
+        }
+        assert_eq!(program.versions, graph.versions.clone().unwrap_or_default());
+    }
+
+    #[test]
+    fn one_walk_finds_what_a_decoded_model_has() {
+        for (name, model) in models() {
+            println!("{name}");
+            let decoded = model.to_proto().unwrap();
+            for (meta_graph, decoded) in model.meta_graphs().zip(&decoded.meta_graphs) {
+                let graph = meta_graph.unwrap().graph();
+                let program = Program::with_nodes(graph).unwrap();
+                program.check_names().unwrap();
+                compare(&program, &decoded.graph_def.clone().unwrap_or_default());
+                assert_eq!(Program::read(graph).unwrap().nodes.len(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_model_cut_anywhere_is_one_error_at_its_first_fault() {
+        let (_, large) = models().pop().unwrap();
+        let mut bytes = large.bytes().unwrap().to_vec();
+        // Nothing in the model is so long that there is no tag or length in these bytes.
+        let (first, second) = (bytes.len() / 3, bytes.len() / 2);
+        for at in [first, second] {
+            bytes[at..at + 64].fill(0xff);
+        }
+        let read = |bytes: &[u8]| {
+            let model = in_memory(bytes.to_vec()).unwrap();
+            let graph = model.meta_graphs().next().unwrap().unwrap().graph();
+            Program::read(graph).map(|_| ()).unwrap_err()
+        };
+        let error = read(&bytes);
+        assert!(error.offset().unwrap() <= first as u64 + 64, "{error}");
+        for _ in 0..10 {
+            assert_eq!(read(&bytes).to_string(), error.to_string());
+        }
+    }
 }

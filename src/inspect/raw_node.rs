@@ -21,45 +21,76 @@ mod field {
 
 const DT_STRING: u64 = 7;
 
+/// The attr that names the gradient of a node: the type under which it is registered.
+pub(super) const GRADIENT_OP_TYPE: &[u8] = b"_gradient_op_type";
+
 /// A node as the walks of this module need it: name and op as bytes, the rest found when asked for.
 #[derive(Clone, Copy)]
 pub(super) struct RawNode<'m> {
     message: Message<'m>,
     pub(super) name: &'m [u8],
     pub(super) op: &'m [u8],
+    /// Where the op stands in the file.
+    pub(super) op_at: u64,
+    /// The fields from the first attribute on.
+    attrs: Message<'m>,
+    /// Whether an attribute may name its gradient.
+    pub(super) has_gradient: bool,
 }
 
 impl<'m> RawNode<'m> {
     #[inline]
     pub(super) fn read(message: Message<'m>) -> Result<Self> {
-        let mut node = RawNode {
-            message,
-            name: b"",
-            op: b"",
-        };
+        let (mut name, mut op): (&[u8], &[u8]) = (b"", b"");
+        let (mut op_at, mut attrs_at) = (message.start(), None);
+        let mut has_gradient = false;
         for field in message.fields() {
             let field = field?;
             if let Value::Bytes(bytes) = field.value() {
                 match field.number() {
-                    field::NAME => node.name = bytes,
-                    field::OP => node.op = bytes,
+                    field::NAME => name = bytes,
+                    field::OP => (op, op_at) = (bytes, field.offset()),
+                    field::ATTR => {
+                        attrs_at.get_or_insert(field.offset());
+                        // Two bytes of tag and length, then the key: all writers put it first.
+                        if let Some((_, key)) = bytes.split_first_chunk::<2>()
+                            && key.first_chunk() == GRADIENT_OP_TYPE.first_chunk::<8>()
+                        {
+                            has_gradient |= key.starts_with(GRADIENT_OP_TYPE);
+                        }
+                    }
                     _ => {}
                 }
             }
         }
-        Ok(node)
+        let start = attrs_at.map_or(message.bytes().len(), |at| (at - message.start()) as usize);
+        let attrs = message.bytes().get(start..).unwrap_or_default();
+        Ok(RawNode {
+            message,
+            name,
+            op,
+            op_at,
+            attrs: Message::at(attrs, message.start() + start as u64),
+            has_gradient,
+        })
     }
 
     /// Returns the inputs, as `node`, `node:1`, `^node`, or in functions `node:output:0`.
     pub(super) fn inputs(&self) -> Result<Vec<&'m [u8]>> {
         let mut inputs = Vec::new();
+        self.each_input(|input| inputs.push(input))?;
+        Ok(inputs)
+    }
+
+    /// Calls `each` with the inputs.
+    pub(super) fn each_input(&self, mut each: impl FnMut(&'m [u8])) -> Result<()> {
         for field in self.message.fields() {
             let field = field?;
             if let (field::INPUT, Value::Bytes(bytes)) = (field.number(), field.value()) {
-                inputs.push(bytes);
+                each(bytes);
             }
         }
-        Ok(inputs)
+        Ok(())
     }
 
     /// Calls `each` with the attributes.
@@ -67,7 +98,7 @@ impl<'m> RawNode<'m> {
         &self,
         mut each: impl FnMut(&'m [u8], AttrValue<'m>) -> Result<()>,
     ) -> Result<()> {
-        for field in self.message.fields() {
+        for field in self.attrs.fields() {
             let field = field?;
             if field.number() != field::ATTR {
                 continue;

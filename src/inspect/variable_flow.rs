@@ -1,8 +1,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use super::graph_scan::GraphScan;
 use super::name_hash::NameMap;
+use super::program::Program;
 use super::raw_node::{RawNode, node_of};
 use crate::error::Result;
 use crate::wire::{Message, Value};
@@ -14,22 +14,21 @@ use crate::wire::{Message, Value};
 /// (`tensorflow/cc/saved_model/loader.cc`). A variable that neither assigns is not initialized, and a
 /// signature that uses it fails when it is called. The Python loader goes by objects and may work all
 /// the same.
-pub(super) struct VariableFlow<'s, 'm> {
-    scan: &'s GraphScan<'m>,
-    nodes: NameMap<'m, Message<'m>>,
-    /// By node of the main graph: the variable that its first output is.
-    variables: NameMap<'m, Option<&'m [u8]>>,
+pub(super) struct VariableFlow<'p, 'm> {
+    program: &'p Program<'m>,
+    /// By number of a node of the main graph: the variable that its first output is.
+    variables: HashMap<usize, Option<&'m [u8]>>,
     /// By function: which of its arguments it assigns.
-    assigned: HashMap<&'m [u8], Rc<BTreeSet<usize>>>,
+    assigned: HashMap<usize, Rc<BTreeSet<usize>>>,
     /// The functions on the way from a target.
-    reached: HashSet<&'m [u8]>,
+    reached: HashSet<usize>,
 }
 
 /// What is found on the way back from nodes to all that they need.
 #[derive(Default)]
 pub(super) struct Reached<'m> {
-    /// The nodes.
-    pub(super) nodes: HashSet<&'m [u8]>,
+    /// By number of a node: whether it is one of them.
+    nodes: Vec<bool>,
     /// The variables that are assigned, by their shared names.
     pub(super) assigned: BTreeSet<&'m [u8]>,
     /// The variables there are, by their shared names.
@@ -45,25 +44,15 @@ const MAX_DEPTH: usize = 64;
 /// How many nodes may pass a variable on.
 const MAX_ALIASES: usize = 64;
 
-impl<'s, 'm> VariableFlow<'s, 'm> {
-    pub(super) fn new(scan: &'s GraphScan<'m>) -> Result<Self> {
-        let mut nodes = NameMap::default();
-        nodes.reserve(scan.nodes.len());
-        for message in &scan.nodes {
-            nodes.insert(RawNode::read(*message)?.name, *message);
-        }
-        Ok(VariableFlow {
-            scan,
-            nodes,
-            variables: NameMap::default(),
+impl<'p, 'm> VariableFlow<'p, 'm> {
+    /// Makes one of a program that has its nodes by name.
+    pub(super) fn new(program: &'p Program<'m>) -> Self {
+        VariableFlow {
+            program,
+            variables: HashMap::new(),
             assigned: HashMap::new(),
             reached: HashSet::new(),
-        })
-    }
-
-    /// Says whether the main graph has a node of that name.
-    pub(super) fn has_node(&self, name: &[u8]) -> bool {
-        self.nodes.contains_key(name)
+        }
     }
 
     /// Walks back from `targets`, names of nodes or tensors, to what they need.
@@ -75,22 +64,23 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
         targets: impl IntoIterator<Item = &'a [u8]>,
         assignments: bool,
     ) -> Result<Reached<'m>> {
-        let mut reached = Reached::default();
-        let mut open = Vec::new();
-        for target in targets {
-            if let Some((name, _)) = self.nodes.get_key_value(node_of(target)) {
-                open.push(*name);
-            }
-        }
-        while let Some(name) = open.pop() {
-            let Some(message) = self.nodes.get(name) else {
+        let nodes = &self.program.nodes;
+        let mut reached = Reached {
+            nodes: vec![false; nodes.len()],
+            ..Reached::default()
+        };
+        let targets = targets.into_iter();
+        let mut open: Vec<usize> = targets
+            .filter_map(|target| nodes.find(node_of(target)))
+            .collect();
+        let mut inputs = Vec::new();
+        while let Some(number) = open.pop() {
+            if std::mem::replace(&mut reached.nodes[number], true) {
                 continue;
-            };
-            if !reached.nodes.insert(name) {
-                continue;
             }
-            let node = RawNode::read(*message)?;
-            let inputs = node.inputs()?;
+            let node = RawNode::read(nodes.node(number))?;
+            inputs.clear();
+            node.each_input(|input| inputs.push(input))?;
             if is_variable(node.op) {
                 reached.variables.insert(shared_name(&node)?);
             }
@@ -105,7 +95,8 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
                     reached.assigned.insert(variable);
                 }
             }
-            open.extend(inputs.into_iter().map(node_of));
+            let found = inputs.iter().filter_map(|input| nodes.find(node_of(input)));
+            open.extend(found.filter(|number| !reached.nodes[*number]));
         }
         Ok(reached)
     }
@@ -118,23 +109,24 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
         let mut seen = HashSet::new();
         // Those of one function stand together.
         let mut inside: Option<(u64, NameMap<'m, Message<'m>>)> = None;
-        for restore in &self.scan.found.restores {
+        for restore in &self.program.restores {
             let node = RawNode::read(restore.node)?;
             let Some(names) = node.inputs()?.get(1).map(|input| node_of(input)) else {
                 continue;
             };
             let (constant, is_run) = match restore.function {
-                None => (self.nodes.get(names), reached.nodes.contains(node.name)),
+                None => (self.node(names), self.is_reached(node.name, reached)),
                 Some(function) => {
                     let place = function.start();
                     if inside.as_ref().is_none_or(|(known, _)| *known != place) {
                         inside = Some((place, nodes_of(function)?));
                     }
-                    let name = function_name(function)?;
                     let constant = inside.as_ref().and_then(|(_, nodes)| nodes.get(names));
+                    let name = function_name(function)?.unwrap_or_default();
+                    let number = self.program.find(name);
                     (
-                        constant,
-                        name.is_some_and(|name| self.reached.contains(name)),
+                        constant.copied(),
+                        number.is_some_and(|number| self.reached.contains(&number)),
                     )
                 }
             };
@@ -144,7 +136,7 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
             if !seen.insert((constant.start(), is_run)) {
                 continue;
             }
-            for key in RawNode::read(*constant)?.strings()? {
+            for key in RawNode::read(constant)?.strings()? {
                 all.insert(key);
                 if is_run {
                     run.insert(key);
@@ -154,10 +146,23 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
         Ok((run, all))
     }
 
+    /// Returns the node of the main graph of that name.
+    fn node(&self, name: &[u8]) -> Option<Message<'m>> {
+        let nodes = &self.program.nodes;
+        Some(nodes.node(nodes.find(name)?))
+    }
+
+    fn is_reached(&self, name: &[u8], reached: &Reached<'m>) -> bool {
+        let number = self.program.nodes.find(name);
+        number.is_some_and(|number| reached.nodes[number])
+    }
+
     /// Returns the variable that an input of a main graph's node is, passed on or not.
-    fn variable_of(&mut self, input: &'m [u8]) -> Result<Option<&'m [u8]>> {
-        let first = node_of(input);
-        if let Some(known) = self.variables.get(first) {
+    fn variable_of(&mut self, input: &[u8]) -> Result<Option<&'m [u8]>> {
+        let Some(first) = self.program.nodes.find(node_of(input)) else {
+            return Ok(None);
+        };
+        if let Some(known) = self.variables.get(&first) {
             return Ok(*known);
         }
         let variable = self.find_variable(first)?;
@@ -165,20 +170,19 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
         Ok(variable)
     }
 
-    fn find_variable(&self, mut name: &'m [u8]) -> Result<Option<&'m [u8]>> {
+    fn find_variable(&self, mut number: usize) -> Result<Option<&'m [u8]>> {
+        let nodes = &self.program.nodes;
         for _ in 0..MAX_ALIASES {
-            let Some(message) = self.nodes.get(name) else {
-                return Ok(None);
-            };
-            let node = RawNode::read(*message)?;
+            let node = RawNode::read(nodes.node(number))?;
             if is_variable(node.op) {
                 return shared_name(&node).map(Some);
             }
             if !is_alias(node.op) {
                 return Ok(None);
             }
-            match node.inputs()?.first() {
-                Some(input) => name = node_of(input),
+            let inputs = node.inputs()?;
+            match inputs.first().and_then(|it| nodes.find(node_of(it))) {
+                Some(input) => number = input,
                 None => return Ok(None),
             }
         }
@@ -195,10 +199,13 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
         if is_assignment(node.op) {
             return Ok(vec![0]);
         }
-        let mut functions = match self.scan.functions.contains_key(node.op) {
-            true => vec![node.op],
-            false if is_call(node.op) => node.functions()?,
-            false => return Ok(Vec::new()),
+        let mut functions = match self.program.find(node.op) {
+            Some(function) => vec![function],
+            None if is_call(node.op) => {
+                let names = node.functions()?.into_iter();
+                names.filter_map(|it| self.program.find(it)).collect()
+            }
+            None => return Ok(Vec::new()),
         };
         functions.sort_unstable();
         functions.dedup();
@@ -217,22 +224,20 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
     }
 
     /// Returns which of its arguments a function assigns.
-    fn assigned_arguments(&mut self, name: &'m [u8], depth: usize) -> Result<Rc<BTreeSet<usize>>> {
-        self.reached.insert(name);
-        if let Some(known) = self.assigned.get(name) {
+    fn assigned_arguments(&mut self, index: usize, depth: usize) -> Result<Rc<BTreeSet<usize>>> {
+        self.reached.insert(index);
+        if let Some(known) = self.assigned.get(&index) {
             return Ok(Rc::clone(known));
         }
-        let Some(function) = self.scan.functions.get(name).copied() else {
-            return Ok(Rc::default());
-        };
+        let function = self.program.functions[index].message;
         let arguments = arguments(function)?;
         let Some(depth) = depth.checked_sub(1) else {
             let all: Rc<BTreeSet<usize>> = Rc::new((0..arguments.len()).collect());
-            self.assigned.insert(name, Rc::clone(&all));
+            self.assigned.insert(index, Rc::clone(&all));
             return Ok(all);
         };
         // A function that calls itself assigns what it assigns elsewhere.
-        self.assigned.insert(name, Rc::default());
+        self.assigned.insert(index, Rc::default());
         let mut sources: HashMap<&[u8], usize> = arguments
             .iter()
             .enumerate()
@@ -253,7 +258,7 @@ impl<'s, 'm> VariableFlow<'s, 'm> {
             assigned.extend(given.filter_map(|input| sources.get(node_of(input))));
         }
         let assigned = Rc::new(assigned);
-        self.assigned.insert(name, Rc::clone(&assigned));
+        self.assigned.insert(index, Rc::clone(&assigned));
         Ok(assigned)
     }
 }
@@ -351,4 +356,75 @@ fn arguments<'m>(function: Message<'m>) -> Result<Vec<&'m [u8]>> {
         }
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::SavedModel;
+    use crate::proto::NodeDef;
+    use crate::proto::attr_value::Value;
+
+    fn shared_name(node: &NodeDef) -> &[u8] {
+        let attr = node
+            .attr
+            .iter()
+            .find(|attr| attr.key.as_deref() == Some("shared_name"));
+        match attr.and_then(|attr| attr.value.as_ref()?.value.as_ref()) {
+            Some(Value::S(name)) if !name.is_empty() => name,
+            _ => node.name.as_bytes(),
+        }
+    }
+
+    /// Walks back from the targets in a decoded graph.
+    fn variables<'g>(nodes: &'g [NodeDef], targets: &[String]) -> BTreeSet<&'g [u8]> {
+        let by_name: BTreeMap<&str, &NodeDef> =
+            nodes.iter().map(|node| (&*node.name, node)).collect();
+        let mut open: Vec<&str> = targets.iter().map(String::as_str).collect();
+        let (mut seen, mut variables) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(tensor) = open.pop() {
+            let name = tensor.trim_start_matches('^').split(':').next().unwrap();
+            if let Some(node) = by_name.get(name)
+                && seen.insert(name)
+            {
+                if ["VarHandleOp", "VariableV2", "Variable"].contains(&&*node.op) {
+                    variables.insert(shared_name(node));
+                }
+                open.extend(node.input.iter().map(String::as_str));
+            }
+        }
+        variables
+    }
+
+    #[test]
+    fn signatures_use_the_variables_that_a_decoded_graph_leads_to() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        let mut used = 0;
+        for entry in std::fs::read_dir(fixtures).unwrap() {
+            let Ok(model) = SavedModel::open(entry.unwrap().path()) else {
+                continue;
+            };
+            for meta_graph in model.meta_graphs().map(Result::unwrap) {
+                let decoded = meta_graph.graph().to_proto().unwrap();
+                let program = Program::with_nodes(meta_graph.graph()).unwrap();
+                let mut flow = VariableFlow::new(&program);
+                for signature in meta_graph.signatures().unwrap().values() {
+                    let outputs = signature.outputs.values();
+                    let outputs: Vec<String> = outputs
+                        .flat_map(|it| it.tensor_names())
+                        .map(|name| name.to_owned())
+                        .collect();
+                    let reached = flow
+                        .reach(outputs.iter().map(String::as_bytes), false)
+                        .unwrap();
+                    assert_eq!(reached.variables, variables(&decoded.node, &outputs));
+                    used += reached.variables.len();
+                }
+            }
+        }
+        assert!(used > 10);
+    }
 }

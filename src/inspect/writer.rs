@@ -1,5 +1,4 @@
-use super::graph_scan::GraphScan;
-use super::raw_node::RawNode;
+use super::program::Program;
 use crate::error::Result;
 use crate::model::{MetaGraph, OpPlace, SavedModel};
 use crate::object_graph::{Object, ObjectGraph, ObjectKind};
@@ -70,12 +69,12 @@ impl Framework {
 pub(super) fn report(
     model: &SavedModel,
     meta_graph: &MetaGraph<'_>,
-    scan: &GraphScan<'_>,
+    program: &Program<'_>,
     objects: Option<&ObjectGraph>,
     names: &[String],
 ) -> Result<WriterReport> {
-    let versions = meta_graph.graph().versions()?;
-    let (framework, evidence) = framework(model, meta_graph, scan, objects, names)?;
+    let versions = &program.versions;
+    let (framework, evidence) = framework(model, meta_graph, program, objects, names)?;
     Ok(WriterReport {
         tensorflow_version: meta_graph.tensorflow_version()?.to_owned(),
         tensorflow_git_version: meta_graph.tensorflow_git_version()?.to_owned(),
@@ -89,7 +88,7 @@ pub(super) fn report(
 fn framework(
     model: &SavedModel,
     meta_graph: &MetaGraph<'_>,
-    scan: &GraphScan<'_>,
+    program: &Program<'_>,
     objects: Option<&ObjectGraph>,
     names: &[String],
 ) -> Result<(Framework, Vec<String>)> {
@@ -99,7 +98,7 @@ fn framework(
     let has_children = |wanted: &[&str]| {
         root.is_some_and(|root| wanted.iter().all(|name| root.child(name).is_some()))
     };
-    let stable_hlo = scan.found.ops.contains_key(&b"XlaCallModule"[..]);
+    let stable_hlo = program.ops.iter().any(|op| op.name == b"XlaCallModule");
     if stable_hlo {
         evidence.push("the op XlaCallModule, which runs StableHLO".to_owned());
     }
@@ -159,11 +158,11 @@ fn framework(
             return Ok((Framework::Estimator, evidence));
         }
     }
-    if meta_graph.stripped_default_attrs()? && has_node(scan, b"global_step") {
+    if meta_graph.stripped_default_attrs()? && program.nodes.find(b"global_step").is_some() {
         evidence.push("default attrs are stripped, and there is `global_step`".to_owned());
         return Ok((Framework::Estimator, evidence));
     }
-    if scan.nodes.is_empty() {
+    if program.main.nodes == 0 {
         return Ok((Framework::Unknown, evidence));
     }
     evidence.push("there is no object graph".to_owned());
@@ -196,9 +195,4 @@ fn keras_version(model: &SavedModel, root: Option<Object<'_>>) -> Result<Option<
     let metadata = model.keras_metadata().ok().flatten();
     let nodes = metadata.map(|metadata| metadata.nodes).unwrap_or_default();
     Ok(nodes.iter().find_map(|node| of(&node.metadata)))
-}
-
-fn has_node(scan: &GraphScan<'_>, name: &[u8]) -> bool {
-    let mut nodes = scan.nodes.iter();
-    nodes.any(|node| RawNode::read(*node).is_ok_and(|node| node.name == name))
 }

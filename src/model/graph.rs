@@ -81,6 +81,27 @@ impl<'m> Graph<'m> {
         Ok(self.view()?.child(graph_def::LIBRARY))
     }
 
+    /// Returns the `GraphDef` messages, encoded, that are the graph together: mostly one.
+    pub(crate) fn parts(self) -> Result<Vec<Message<'m>>> {
+        self.view()?.parts()
+    }
+
+    /// Decodes one of the messages in it, which may be in parts.
+    pub(crate) fn merge<M: prost::Message + Default>(parts: &[Message<'_>]) -> Result<M> {
+        let mut message = M::default();
+        for part in parts {
+            let merged = message.merge(part.bytes());
+            merged.map_err(|error| Error::malformed(error.to_string()).at(part.start()))?;
+        }
+        Ok(message)
+    }
+
+    /// Encodes a message for a test.
+    #[cfg(test)]
+    pub(crate) fn encode(message: &impl prost::Message) -> Vec<u8> {
+        message.encode_to_vec()
+    }
+
     /// Adds the file to an error.
     pub(crate) fn fault(self, error: Error) -> Error {
         self.meta_graph.view.fault(error)
@@ -111,13 +132,8 @@ impl<'m> Graph<'m> {
     /// Walks the functions of the library, in the order of the file.
     pub fn functions(&self) -> impl Iterator<Item = Result<Function<'m>>> + use<'m> {
         let graph = *self;
-        self.function_messages()
-            .map(move |message| graph.function_of(message?))
-    }
-
-    /// Walks the functions of the library without looking into them.
-    pub(crate) fn function_messages(self) -> impl Iterator<Item = Result<Message<'m>>> + use<'m> {
         walk(self.library(), |view| view.elements(library::FUNCTION))
+            .map(move |message| graph.function_of(message?))
     }
 
     /// Makes a function of one of those messages.
@@ -188,11 +204,6 @@ impl<'m> Graph<'m> {
                 Err(error) => Err(self.fault(error)),
             })
             .collect()
-    }
-
-    /// Walks the `NodeDef` messages outside of functions, nothing in them read.
-    pub(crate) fn node_messages(self) -> impl Iterator<Item = Result<Message<'m>>> + use<'m> {
-        walk(self.view(), |view| view.elements(graph_def::NODE))
     }
 
     /// Decodes all of it.
@@ -449,11 +460,6 @@ impl<'m> Function<'m> {
                 ))
             })
             .collect()
-    }
-
-    /// Walks the `NodeDef` messages of the body, nothing in them read.
-    pub(crate) fn node_messages(self) -> impl Iterator<Item = Result<Message<'m>>> + use<'m> {
-        self.view.elements(function_def::NODE_DEF)
     }
 
     /// Returns the `FunctionDef`, encoded.

@@ -128,8 +128,12 @@ impl<'m> View<'m> {
     }
 
     pub(crate) fn exists(self) -> Result<bool> {
-        let parts = self.merged.parts();
-        Ok(!parts.map_err(|error| self.fault(error))?.is_empty())
+        Ok(!self.parts()?.is_empty())
+    }
+
+    /// Returns the messages that are merged; none if the field is absent.
+    pub(crate) fn parts(self) -> Result<Vec<Message<'m>>> {
+        self.merged.parts().map_err(|error| self.fault(error))
     }
 
     /// Walks the messages of a repeated field.
@@ -204,38 +208,36 @@ impl<'m> View<'m> {
 
     /// Returns the encoded bytes: a share of the model's, unless parts had to be merged.
     pub(crate) fn bytes(self) -> Result<Option<Bytes>> {
-        let parts = self.merged.parts().map_err(|error| self.fault(error))?;
-        Ok(match parts[..] {
-            [] => None,
-            [part] => Some(self.source.share(part.bytes())),
-            _ => Some(
-                parts
-                    .iter()
-                    .flat_map(|part| part.bytes())
-                    .copied()
-                    .collect(),
-            ),
-        })
+        let parts = self.parts()?;
+        Ok((!parts.is_empty()).then(|| self.shared(&parts)))
+    }
+
+    /// Returns the bytes of all parts.
+    fn shared(self, parts: &[Message<'m>]) -> Bytes {
+        match parts {
+            [part] => self.source.share(part.bytes()),
+            _ => {
+                let bytes = parts.iter().flat_map(|part| part.bytes());
+                bytes.copied().collect()
+            }
+        }
     }
 
     /// Decodes the message, if it is there.
     pub(crate) fn decode<M: prost::Message + Default>(self) -> Result<Option<M>> {
-        let Some(bytes) = self.bytes()? else {
+        let parts = self.parts()?;
+        let Some(first) = parts.first() else {
             return Ok(None);
         };
-        let decoded = M::decode(bytes).map_err(|error| {
-            let start = self
-                .merged
-                .parts()
-                .ok()
-                .and_then(|parts| Some(parts.first()?.start()));
+        // What is in a small one is sooner copied than counted.
+        let decoded = match parts.len() == 1 && first.bytes().len() < SMALL {
+            true => M::decode(first.bytes()),
+            false => M::decode(self.shared(&parts)),
+        };
+        decoded.map(Some).map_err(|error| {
             let error = Error::malformed(error.to_string());
-            self.fault(match start {
-                Some(start) => error.at(start),
-                None => error,
-            })
-        });
-        decoded.map(Some)
+            self.fault(error.at(first.start()))
+        })
     }
 
     fn last_bytes(self, number: u32) -> Result<Option<(&'m [u8], u64)>> {
@@ -243,6 +245,8 @@ impl<'m> View<'m> {
         last.map_err(|error| self.fault(error))
     }
 }
+
+const SMALL: usize = 16 << 10;
 
 /// The fields of every map entry.
 const KEY: u32 = 1;

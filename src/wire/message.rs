@@ -144,8 +144,32 @@ pub struct Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<Field<'a>>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.message.bytes;
+        let rest = bytes.get(self.position..)?;
+        // Nearly all fields of most messages: bytes, and a tag of one byte.
+        if let Some(tag @ 0x08..0x80) = rest.first()
+            && tag & 7 == 2
+            && let Some((len, header)) = varint::read_u64(&rest[1..])
+            && let Some(end) = (len as usize).checked_add(1 + header)
+            && let Some(raw) = rest.get(..end)
+        {
+            let offset = self.message.start + self.position as u64;
+            self.position += end;
+            return Some(Ok(Field {
+                number: u32::from(tag >> 3),
+                value: Value::Bytes(&raw[1 + header..]),
+                raw,
+                offset,
+            }));
+        }
+        self.next_of_any_kind()
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn next_of_any_kind(&mut self) -> Option<Result<Field<'a>>> {
         let rest = self.message.bytes.get(self.position..)?;
         if rest.is_empty() {
             return None;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use prost::Message;
 use savedmodel::example::ParsingSpec;
+use savedmodel::inspect::{FunctionLibrary, ModelOverview, OpCensus};
 use savedmodel::object_graph::{FaultKind, ObjectGraph, StructuredValue};
 use savedmodel::proto::meta_graph_def::{MetaInfoDef, SignatureDefEntry};
 use savedmodel::proto::{self, GraphDef, MetaGraphDef, NodeDef, SavedObject, SavedObjectGraph};
@@ -99,7 +100,11 @@ fn assert_located(error: &Error) {
 
 /// Asks for everything; returns the first error.
 fn ask_everything(model: &SavedModel) -> Option<Error> {
-    let mut errors = vec![model.schema_version().err(), model.to_proto().err()];
+    let mut errors = vec![
+        model.schema_version().err(),
+        model.to_proto().err(),
+        ModelOverview::of(model).err(),
+    ];
     for graph in model.meta_graphs() {
         let graph = match graph {
             Ok(graph) => graph,
@@ -118,6 +123,8 @@ fn ask_everything(model: &SavedModel) -> Option<Error> {
             graph.init_op().err(),
             graph.train_op().err(),
             graph.to_proto().err(),
+            OpCensus::of(graph).err(),
+            FunctionLibrary::of(graph).err(),
         ]);
         let program = graph.graph();
         errors.extend([

@@ -1,3 +1,4 @@
+use std::fmt::{self, Display};
 use std::io::{self, Write};
 
 use savedmodel::inspect::{FunctionArgument, FunctionBody, FunctionLibrary, FunctionReport, Reach};
@@ -22,6 +23,8 @@ pub(crate) fn run(args: &args::Functions, out: &mut impl Write) -> Result<Outcom
             true => json::document(out, "functions", 1, &report)?,
             false => report.write(out, write_library)?,
         }
+        // There may be a million strings in it, and the process is about to end.
+        std::mem::forget(report);
         return Ok(Outcome::Sound);
     };
     let mut missing: Option<Error> = None;
@@ -102,50 +105,52 @@ fn write_function<W: Write>(out: &mut W, function: &FunctionReport) -> io::Resul
             _ => "",
         }
     )?;
-    let mut callers = Vec::new();
-    if function.called_by_graph {
-        callers.push("the graph".to_owned());
-    }
-    callers.extend(escaped(&function.called_by));
-    for (what, names) in [
-        ("object", escaped(&function.objects)),
-        ("called by", callers),
-        ("calls", escaped(&function.calls)),
-        ("gradient", escaped(&function.gradients)),
+    let called_by_graph = ["the graph".to_owned()];
+    let callers = match function.called_by_graph {
+        true => &called_by_graph[..],
+        false => &[],
+    };
+    for (what, first, names) in [
+        ("object", &[][..], &function.objects),
+        ("called by", callers, &function.called_by),
+        ("calls", &[], &function.calls),
+        ("gradient", &[], &function.gradients),
     ] {
-        if !names.is_empty() {
-            writeln!(out, "    {what}: {}", first(&names))?;
+        let names = first.iter().chain(names);
+        if names.clone().next().is_some() {
+            let names = names.map(|name| Escaped(name.as_bytes()));
+            writeln!(out, "    {what}: {}", First(names))?;
         }
     }
     Ok(())
 }
 
-fn arguments(arguments: &[FunctionArgument]) -> String {
-    let arguments: Vec<String> = arguments
-        .iter()
-        .map(|argument| {
-            let text = format!("{}: {}", argument.name, argument.type_text);
-            Escaped(text.as_bytes()).to_string()
-        })
-        .collect();
-    first(&arguments)
-}
-
-fn escaped(names: &[String]) -> Vec<String> {
-    names
-        .iter()
-        .map(|name| Escaped(name.as_bytes()).to_string())
-        .collect()
+fn arguments(arguments: &[FunctionArgument]) -> impl Display {
+    First(arguments.iter().map(|argument| {
+        let (name, type_text) = (argument.name.as_bytes(), argument.type_text.as_bytes());
+        format!("{}: {}", Escaped(name), Escaped(type_text))
+    }))
 }
 
 /// So many arguments, callers and so on are named; `--json` has all.
 const SHOWN: usize = 8;
 
-fn first(names: &[String]) -> String {
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+/// Shows the first of some things.
+struct First<I>(I);
+
+impl<I: Iterator<Item: Display> + Clone> Display for First<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0.clone();
+        for (i, shown) in rest.by_ref().take(SHOWN).enumerate() {
+            if i > 0 {
+                f.write_str(", ")?;
+            }
+            shown.fmt(f)?;
+        }
+        match rest.count() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 
@@ -158,7 +163,8 @@ fn write_body<W: Write>(out: &mut W, body: &FunctionBody) -> io::Result<()> {
         ("inputs", Align::Left),
     ]);
     let nodes = body.nodes.iter().map(|node| {
-        let mut inputs = first(&escaped(&node.inputs));
+        let inputs = node.inputs.iter().map(|name| Escaped(name.as_bytes()));
+        let mut inputs = First(inputs).to_string();
         if !node.device.is_empty() {
             inputs = format!("{inputs} on {}", Escaped(node.device.as_bytes()));
         }

@@ -26,6 +26,13 @@ impl fmt::Display for Quoted<'_> {
 }
 
 fn write_escaped(f: &mut fmt::Formatter<'_>, bytes: &[u8], also: &[char]) -> fmt::Result {
+    // Nearly all names are such, and nothing in them is to be looked for.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !also.contains(&char::from(*byte));
+    if bytes.iter().all(is_plain)
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return f.write_str(text);
+    }
     for chunk in bytes.utf8_chunks() {
         let mut rest = chunk.valid();
         while let Some(at) = rest.find(|c| is_unsafe(c) || also.contains(&c)) {
