@@ -57,8 +57,7 @@ fn slot(name: &[u8]) -> usize {
     (word >> (64 - RECENT.ilog2())) as usize
 }
 
-/// Finds numbers by the hashes of their names, which are compared where they are. Of those of one name
-/// the last counts.
+/// Finds numbers by the hashes of their names, which are compared where they are.
 #[derive(Default)]
 pub(super) struct NameSlots {
     /// Half a hash, and the number and one, or 0 in a free slot, of which there are always some. What
@@ -74,11 +73,20 @@ impl NameSlots {
         }
     }
 
-    /// Adds a number, which is less than 2^32 - 1; `is_same` tells whether another has its name.
+    /// Adds a number, which is less than 2^32 - 1. `is_same` tells whether another has its name, and
+    /// `is_before` whether it takes the place of that one.
     #[inline]
-    pub(super) fn insert(&mut self, hash: u64, number: usize, is_same: impl Fn(usize) -> bool) {
+    pub(super) fn insert(
+        &mut self,
+        hash: u64,
+        new: usize,
+        is_same: impl Fn(usize) -> bool,
+        is_before: impl Fn(usize) -> bool,
+    ) {
         let slot = self.slot(hash, is_same);
-        self.slots[slot] = hash >> 32 << 32 | (number as u64 + 1);
+        if number(self.slots[slot]).is_none_or(is_before) {
+            self.slots[slot] = hash >> 32 << 32 | (new as u64 + 1);
+        }
     }
 
     /// Returns the number for which `is_it`.
@@ -204,7 +212,8 @@ mod tests {
             let find =
                 |slots: &NameSlots, name: &str| slots.find(hash(name), |it| names[it] == name);
             for (number, name) in names.iter().enumerate() {
-                slots.insert(hash(name), number, |other| names[other] == *name);
+                let is_same = |other: usize| names[other] == *name;
+                slots.insert(hash(name), number, is_same, |other| other < number);
             }
             for (name, number) in [("n0", Some(900)), ("n99", Some(999)), ("n100", Some(100))] {
                 assert_eq!(find(&slots, name), number);

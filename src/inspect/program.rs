@@ -114,13 +114,14 @@ impl<'m> Program<'m> {
         let mut nodes = Vec::new();
         let mut functions = Vec::new();
         for (thread, walk) in walks.iter_mut().enumerate() {
-            nodes.append(&mut walk.graph.by_name);
+            nodes.push(std::mem::take(&mut walk.graph.by_name));
             functions.extend(walk.functions.drain(..).map(|function| (thread, function)));
         }
         functions.sort_by_key(|(_, function)| function.message.start());
         let mut by_name = NameSlots::new(functions.len());
         for (number, (_, it)) in functions.iter().enumerate() {
-            by_name.insert(it.hash, number, |other| functions[other].1.name == it.name);
+            let is_same = |other: usize| functions[other].1.name == it.name;
+            by_name.insert(it.hash, number, is_same, |other| other < number);
         }
         let mut program = Program {
             graph,
@@ -286,6 +287,15 @@ impl<'m> Program<'m> {
     pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
         let is_it = |number: usize| self.functions[number].name == name;
         self.by_name.find(self.hash.hash_one(name), is_it)
+    }
+
+    /// Returns the index of the function that counts in place of one of the file: itself, or the last of
+    /// its name.
+    pub(super) fn at(&self, function: Message<'m>) -> Option<usize> {
+        let place = |it: &ProgramFunction<'_>| it.message.start();
+        let functions = &self.functions;
+        let index = functions.binary_search_by_key(&function.start(), place);
+        self.find(functions[index.ok()?].name)
     }
 
     /// Returns the function of that index as a view.

@@ -1,7 +1,6 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use super::name_hash::NameMap;
 use super::program::Program;
 use super::raw_node::{RawNode, node_of};
 use crate::error::Result;
@@ -107,27 +106,18 @@ impl<'p, 'm> VariableFlow<'p, 'm> {
         let (mut run, mut all) = (BTreeSet::new(), BTreeSet::new());
         // Nodes may share a constant, which is read once then.
         let mut seen = HashSet::new();
-        // Those of one function stand together.
-        let mut inside: Option<(u64, NameMap<'m, Message<'m>>)> = None;
         for restore in &self.program.restores {
-            let node = RawNode::read(restore.node)?;
-            let Some(names) = node.inputs()?.get(1).map(|input| node_of(input)) else {
-                continue;
-            };
             let (constant, is_run) = match restore.function {
-                None => (self.node(names), self.is_reached(node.name, reached)),
-                Some(function) => {
-                    let place = function.start();
-                    if inside.as_ref().is_none_or(|(known, _)| *known != place) {
-                        inside = Some((place, nodes_of(function)?));
-                    }
-                    let constant = inside.as_ref().and_then(|(_, nodes)| nodes.get(names));
-                    let name = function_name(function)?.unwrap_or_default();
-                    let number = self.program.find(name);
-                    (
-                        constant.copied(),
-                        number.is_some_and(|number| self.reached.contains(&number)),
-                    )
+                None => {
+                    let node = RawNode::read(restore.node)?;
+                    let inputs = node.inputs()?;
+                    let keys = inputs.get(1).and_then(|input| self.node(node_of(input)));
+                    (keys, self.is_reached(node.name, reached))
+                }
+                Some((function, keys)) => {
+                    let number = self.program.at(function);
+                    let is_run = number.is_some_and(|number| self.reached.contains(&number));
+                    (keys, is_run)
                 }
             };
             let Some(constant) = constant else {
@@ -304,16 +294,6 @@ fn shared_name<'m>(node: &RawNode<'m>) -> Result<&'m [u8]> {
     Ok(shared.filter(|name| !name.is_empty()).unwrap_or(node.name))
 }
 
-/// Returns the nodes of a `FunctionDef` by name.
-fn nodes_of<'m>(function: Message<'m>) -> Result<NameMap<'m, Message<'m>>> {
-    let mut nodes = NameMap::default();
-    for node in body(function) {
-        let node = node?;
-        nodes.insert(RawNode::read(node)?.name, node);
-    }
-    Ok(nodes)
-}
-
 /// Walks the nodes of a `FunctionDef`.
 fn body<'m>(function: Message<'m>) -> impl Iterator<Item = Result<Message<'m>>> {
     function.fields().filter_map(|field| match field {
@@ -325,16 +305,6 @@ fn body<'m>(function: Message<'m>) -> impl Iterator<Item = Result<Message<'m>>> 
 
 fn signature<'m>(function: Message<'m>) -> Result<Option<Message<'m>>> {
     Ok(function.last(1)?.and_then(|field| field.message()))
-}
-
-fn function_name<'m>(function: Message<'m>) -> Result<Option<&'m [u8]>> {
-    let Some(signature) = signature(function)? else {
-        return Ok(None);
-    };
-    Ok(match signature.last(1)?.map(|field| field.value()) {
-        Some(Value::Bytes(name)) => Some(name),
-        _ => None,
-    })
 }
 
 /// Returns the names of the arguments, `input_arg` of the `OpDef` that is a function's signature.

@@ -3,9 +3,10 @@ use std::hash::BuildHasher;
 use std::ops::Range;
 
 use super::absolute_path::{absolute_path, path_in_table_name};
-use super::name_hash::{NameHash, NameNumbers};
+use super::name_hash::{NameHash, NameMap, NameNumbers};
+use super::node_index::Found;
 use super::outline::{self, Piece, inside};
-use super::raw_node::{GRADIENT_OP_TYPE, RawNode};
+use super::raw_node::{GRADIENT_OP_TYPE, RawNode, node_of};
 use crate::error::Result;
 use crate::op;
 use crate::wire::{Message, Value};
@@ -46,6 +47,8 @@ pub(super) struct Walk<'m> {
     pub(super) restores: Vec<Restore<'m>>,
     /// The bytes that nodes of the op `Const` take.
     pub(super) constant_bytes: u64,
+    /// The constants of the function that is walked, by name.
+    constants: Vec<(&'m [u8], Message<'m>)>,
     op_numbers: NameNumbers<'m>,
     hash: NameHash,
     /// Whether the nodes outside of functions are wanted by name.
@@ -59,7 +62,7 @@ pub(super) struct GraphFound<'m> {
     pub(super) calls: BTreeSet<usize>,
     pub(super) gradients: BTreeSet<usize>,
     /// The nodes with the hashes of their names, if they are wanted.
-    pub(super) by_name: Vec<(u64, Message<'m>)>,
+    pub(super) by_name: Found<'m>,
 }
 
 /// The nodes of one op.
@@ -101,8 +104,8 @@ pub(super) struct FunctionFound<'m> {
 #[derive(Clone, Copy)]
 pub(super) struct Restore<'m> {
     pub(super) node: Message<'m>,
-    /// The function it is in.
-    pub(super) function: Option<Message<'m>>,
+    /// The function it is in, and the constant there with the keys that it reads.
+    pub(super) function: Option<(Message<'m>, Option<Message<'m>>)>,
 }
 
 /// The node with that name, and where it stands.
@@ -167,6 +170,8 @@ impl<'m> Walk<'m> {
     fn function(&mut self, message: Message<'m>) -> Result<()> {
         let (mut name, mut name_at): (&[u8], _) = (b"", message.start());
         let start = (self.op_counts.len(), self.calls.len(), self.gradients.len());
+        let restores = self.restores.len();
+        self.constants.clear();
         let mut nodes = 0;
         for field in message.fields() {
             let field = field?;
@@ -186,6 +191,7 @@ impl<'m> Walk<'m> {
                 _ => {}
             }
         }
+        self.find_keys(restores)?;
         self.functions.push(FunctionFound {
             message,
             name,
@@ -196,6 +202,27 @@ impl<'m> Walk<'m> {
             calls: start.1..self.calls.len(),
             gradients: start.2..self.gradients.len(),
         });
+        Ok(())
+    }
+
+    /// Finds, for the nodes of the function just walked that read tensors from a bundle, the constants
+    /// that say which.
+    fn find_keys(&mut self, from: usize) -> Result<()> {
+        let restores = &mut self.restores[from..];
+        if restores.is_empty() {
+            return Ok(());
+        }
+        let mut by_name = NameMap::with_hasher(self.hash.clone());
+        by_name.extend(self.constants.iter().copied());
+        for restore in restores {
+            if let Some((_, constant)) = &mut restore.function {
+                let inputs = RawNode::read(restore.node)?.inputs()?;
+                *constant = inputs
+                    .get(1)
+                    .and_then(|input| by_name.get(node_of(input)))
+                    .copied();
+            }
+        }
         Ok(())
     }
 
@@ -240,6 +267,9 @@ impl<'m> Walk<'m> {
                 self.constant_bytes += message.bytes().len() as u64;
                 let path = only_string(node)?.and_then(absolute_path);
                 self.path(message, node, path);
+                if function.is_some() {
+                    self.constants.push((node.name, message));
+                }
             }
             Interest::Table => {
                 let path = match node.attr(b"shared_name")? {
@@ -250,7 +280,7 @@ impl<'m> Walk<'m> {
             }
             Interest::Restore => self.restores.push(Restore {
                 node: message,
-                function,
+                function: function.map(|function| (function, None)),
             }),
         }
         if node.has_gradient

@@ -170,12 +170,8 @@ fn run_refuses_wrong_inputs_without_tensorflow() {
 
 #[test]
 fn run_is_the_stock_tools_to_the_byte_interop() {
-    let Some(package) = tensorflow::run("library_directory.py", &[]) else {
-        return;
-    };
-    let package = String::from_utf8(package).unwrap();
-    if cfg!(feature = "tf-runtime") {
-        assert_eq!(run(&Case::of(&["run"]), package.trim().as_ref()), 97);
+    if let Some(library) = tensorflow::library() {
+        assert_eq!(run(&Case::of(&["run"]), &library), 97);
     }
 }
 

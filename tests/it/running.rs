@@ -1,5 +1,6 @@
 //! `savedmodel run`: what it says of inputs without TensorFlow, and what it prints with it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ fn tests() -> PathBuf {
 }
 
 /// Runs the command in `tests`, with a library and standard input: exit code, output, errors.
-fn run_with(library: &str, args: &[&str], input: &str) -> (i32, String, String) {
+fn run_with(library: impl AsRef<OsStr>, args: &[&str], input: &str) -> (i32, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_savedmodel"))
         .current_dir(tests())
         .arg("run")
@@ -45,13 +46,6 @@ fn run_with(library: &str, args: &[&str], input: &str) -> (i32, String, String) 
 
 fn run(args: &[&str]) -> (i32, String, String) {
     run_with(NOWHERE, args, "")
-}
-
-/// Returns the directory of TensorFlow's package; `None`, said aloud, where there is none.
-fn package() -> Option<String> {
-    let package = tensorflow::run("library_directory.py", &[])?;
-    let package = String::from_utf8(package).unwrap();
-    cfg!(feature = "tf-runtime").then(|| package.trim().to_owned())
 }
 
 const HALF: &str = "cli-goldens/models/half_plus_two";
@@ -323,7 +317,9 @@ fn files_in_the_way_are_told_before_anything_runs() {
 
 #[test]
 fn a_signature_is_run_and_its_document_is_as_the_schema_says_interop() {
-    let Some(library) = package() else { return };
+    let Some(library) = tensorflow::library() else {
+        return;
+    };
     let run = |args: &[&str]| run_with(&library, args, "");
     let (code, out, err) = run(&[HALF, "--input-exprs", "x=[[1],[5]]"]);
     assert_eq!((code, &*err), (0, ""), "{out}");
@@ -371,7 +367,9 @@ fn a_signature_is_run_and_its_document_is_as_the_schema_says_interop() {
 
 #[test]
 fn models_that_loading_leaves_without_variables_run_when_asked_interop() {
-    let Some(library) = package() else { return };
+    let Some(library) = tensorflow::library() else {
+        return;
+    };
     let model = "fixtures/keras3_saved";
     let (code, out, err) = run_with(&library, &[model, "--random"], "");
     assert_eq!((code, &*out), (1, ""));
@@ -390,7 +388,9 @@ fn models_that_loading_leaves_without_variables_run_when_asked_interop() {
 
 #[test]
 fn what_tensorflow_refuses_is_one_line_interop() {
-    let Some(library) = package() else { return };
+    let Some(library) = tensorflow::library() else {
+        return;
+    };
     let model = "cli-goldens/models/custom_op";
     let (code, out, err) = run_with(&library, &[model, "--random"], "");
     assert_eq!((code, &*out), (1, ""));
@@ -422,7 +422,9 @@ fn what_tensorflow_refuses_is_one_line_interop() {
 
 #[test]
 fn outputs_are_files_that_numpy_reads_interop() {
-    let Some(library) = package() else { return };
+    let Some(library) = tensorflow::library() else {
+        return;
+    };
     let scratch = Scratch::new("outputs");
     let path = |name: &str| scratch.path().join(name);
     let input = path("x.npy");

@@ -40,3 +40,11 @@ fn run_in(variable: &str, script: &str, arguments: &[&Path]) -> Option<Vec<u8>> 
     assert!(output.status.success(), "{script} failed:\n{stderr}");
     Some(output.stdout)
 }
+
+/// Returns the directory of its package, where the library is; `None`, said aloud, where there is none,
+/// and where the crate was built without what loads it.
+#[cfg(feature = "cli")]
+pub(crate) fn library() -> Option<PathBuf> {
+    let package = String::from_utf8(run("library_directory.py", &[])?).unwrap();
+    cfg!(feature = "tf-runtime").then(|| package.trim().into())
+}
