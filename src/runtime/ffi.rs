@@ -1,7 +1,8 @@
 //! The calls of TensorFlow's C API, made safe: what is created is deleted, what is passed lives
 //! long enough, and a thing of one graph is never handed to another.
 //!
-//! Contract of the API: `tensorflow/c/c_api.h`, `tf_tensor.h`, `tf_tstring.h`.
+//! Contract of the API: `tensorflow/c/c_api.h`, `tf_tensor.h`, `tf_tstring.h`. All calls stand here, so
+//! that who checks the unsafe code of this crate reads one file for them.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use savedmodel::numpy::ArrayText;
 use savedmodel::object_graph::{StructuredValue, TensorSpec, TypeSpec};
 use savedmodel::{DType, PartialShape, Tensor};
 use unicode_general_category::{GeneralCategory, get_general_category};
@@ -153,27 +154,7 @@ fn first_dim(value: &StructuredValue) -> String {
 /// Returns `repr` of a float: the fewest digits that read back, an exponent where the number has
 /// more than 16 digits before the point or more than three zeros behind it.
 pub(crate) fn float_repr(value: f64) -> String {
-    if value.is_nan() {
-        return "nan".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    match exponent.parse::<i32>() {
-        Ok(exponent @ (..-4 | 16..)) => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
-        }
-        _ => {
-            let plain = format!("{value}");
-            match plain.contains('.') {
-                true => plain,
-                false => plain + ".0",
-            }
-        }
-    }
+    as_scalar(&Tensor::scalar(value))
 }
 
 /// Returns `repr` of a text.
@@ -204,22 +185,12 @@ pub(crate) fn text_repr(text: &str) -> String {
 
 /// Returns `repr` of bytes.
 pub(crate) fn bytes_repr(bytes: &[u8]) -> String {
-    let quote = quote_for(bytes.contains(&b'\''), bytes.contains(&b'"'));
-    let mut out = String::with_capacity(bytes.len() + 3);
-    out.extend(['b', quote]);
-    for &byte in bytes {
-        match byte {
-            b'\t' => out.push_str("\\t"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\\' => out.push_str("\\\\"),
-            _ if byte == quote as u8 => out.extend(['\\', quote]),
-            b' '..=b'~' => out.push(byte as char),
-            _ => drop(write!(out, "\\x{byte:02x}")),
-        }
-    }
-    out.push(quote);
-    out
+    Tensor::from_strings([0u64; 0], [bytes]).map_or_else(|_| String::new(), |it| as_scalar(&it))
+}
+
+/// Returns the text of a scalar of numpy, which for these types is Python's `repr`.
+fn as_scalar(tensor: &Tensor) -> String {
+    ArrayText::new(tensor).map_or_else(|_| String::new(), |text| text.to_string())
 }
 
 fn quote_for(single: bool, double: bool) -> char {
