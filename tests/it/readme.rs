@@ -226,7 +226,7 @@ fn has_programs(block: &[Example]) -> bool {
         .any(|example| example.command.contains("| jq "));
     let is_there = !needs_jq || Command::new("jq").arg("--version").output().is_ok();
     if !is_there {
-        eprintln!("SKIPPED: examples of the README with `jq`, which is not here");
+        eprintln!("left out: examples of the README with `jq`, which is not here");
     }
     is_there
 }
