@@ -407,9 +407,10 @@ const UNFED: &[(&str, &str)] = &[
     ("ragged_sparse_signature", "InvalidArgumentError"),
     ("sharded_by_size", "not supported"),
     ("sharded_strings", "not supported"),
-    // Which of the two comes first hangs on the order of a set.
+    // Which of them comes first hangs on the order of a set.
     ("tf1_dtypes", "UnliftableError"),
     ("tf1_dtypes", "appears more than once"),
+    ("tf1_dtypes", "has a reference type"),
     ("twice", "matching files"),
 ];
 
