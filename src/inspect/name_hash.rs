@@ -8,8 +8,8 @@ pub(super) type NameMap<'m, V> = HashMap<&'m [u8], V, NameHash>;
 pub(super) struct NameNumbers<'m> {
     pub(super) names: Vec<&'m [u8]>,
     numbers: NameMap<'m, usize>,
-    /// Numbers of names met lately: most nodes are of few ops.
-    recent: [usize; RECENT],
+    /// Names met lately, by their ends, and their numbers: most nodes are of few ops.
+    recent: [(Ends, usize); RECENT],
 }
 
 const RECENT: usize = 256;
@@ -19,7 +19,7 @@ impl Default for NameNumbers<'_> {
         NameNumbers {
             names: Vec::new(),
             numbers: NameMap::default(),
-            recent: [usize::MAX; RECENT],
+            recent: [(Ends::default(), usize::MAX); RECENT],
         }
     }
 }
@@ -28,33 +28,65 @@ impl<'m> NameNumbers<'m> {
     /// Returns the number of a name; that of a new one is how many there were before.
     #[inline]
     pub(super) fn number(&mut self, name: &'m [u8]) -> usize {
-        let slot = slot(name);
-        let number = self.recent[slot];
-        if self.names.get(number).is_some_and(|known| *known == name) {
+        let ends = Ends::of(name);
+        let slot = ends.slot();
+        let (known, number) = self.recent[slot];
+        if known == ends
+            && let Some(known) = self.names.get(number)
+            && (!ends.leave_some() || *known == name)
+        {
             return number;
         }
         let number = *self.numbers.entry(name).or_insert(self.names.len());
         if number == self.names.len() {
             self.names.push(name);
         }
-        self.recent[slot] = number;
+        self.recent[slot] = (ends, number);
         number
     }
 }
 
-/// Returns a place in `recent` from both ends of a name.
-#[inline]
-fn slot(name: &[u8]) -> usize {
-    let mixed = match (name.first_chunk(), name.last_chunk()) {
-        (Some(first), Some(last)) => {
-            u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(17)
-        }
-        _ => name
-            .iter()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    };
-    let word = (mixed ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (word >> (64 - RECENT.ilog2())) as usize
+/// Both ends of a name, and its length: all that there is to tell of a short one.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Ends {
+    first: u64,
+    last: u64,
+    len: usize,
+}
+
+impl Ends {
+    #[inline]
+    fn of(name: &[u8]) -> Self {
+        let len = name.len();
+        let (first, last) =
+            if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+                (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+            } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+                (
+                    u32::from_le_bytes(*first).into(),
+                    u32::from_le_bytes(*last).into(),
+                )
+            } else {
+                // Up to three bytes: the first, the one in the middle, the last.
+                let at = |place: usize| name.get(place).copied().map_or(0, u64::from);
+                (at(0) | at(len / 2) << 8, at(len.saturating_sub(1)))
+            };
+        Ends { first, last, len }
+    }
+
+    /// Says whether there is more of the name between its ends.
+    #[inline]
+    fn leave_some(self) -> bool {
+        self.len > 16
+    }
+
+    /// Returns a place in `recent`.
+    #[inline]
+    fn slot(self) -> usize {
+        let mixed = self.first ^ self.last.rotate_left(17) ^ self.len as u64;
+        let word = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (word >> (64 - RECENT.ilog2())) as usize
+    }
 }
 
 /// Finds numbers by the hashes of their names, which are compared where they are.
@@ -115,7 +147,7 @@ fn number(slot: u64) -> Option<usize> {
     (slot as u32).checked_sub(1).map(|number| number as usize)
 }
 
-/// Hashes names eight bytes at a time, from a start that differs from map to map, so that no file can
+/// Hashes names sixteen bytes at a time, from a start that differs from map to map, so that no file can
 /// be made whose names all meet in one place.
 #[derive(Clone)]
 pub(super) struct NameHash {
@@ -152,8 +184,8 @@ pub(super) struct NameHasher {
 
 impl NameHasher {
     #[inline]
-    fn mix(&mut self, word: u64) {
-        let product = u128::from(self.state ^ word) * u128::from(self.factor);
+    fn mix(&mut self, first: u64, last: u64) {
+        let product = u128::from(self.state ^ first) * u128::from(self.factor ^ last);
         self.state = product as u64 ^ (product >> 64) as u64;
     }
 }
@@ -161,18 +193,22 @@ impl NameHasher {
 impl Hasher for NameHasher {
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.mix(u64::from_le_bytes(*word));
+        let mut rest = bytes;
+        while let Some((chunk, more)) = rest.split_first_chunk::<16>()
+            && !more.is_empty()
+        {
+            let ends = Ends::of(chunk);
+            self.mix(ends.first, ends.last);
+            rest = more;
         }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.mix(u64::from_le_bytes(last) ^ (bytes.len() as u64) << 56);
+        // Of a longer name the last bytes once more, up to sixteen in all.
+        let ends = Ends::of(bytes.last_chunk::<16>().map_or(bytes, |last| last));
+        self.mix(ends.first, ends.last ^ (bytes.len() as u64).rotate_right(8));
     }
 
     #[inline]
     fn write_usize(&mut self, length: usize) {
-        self.mix(length as u64);
+        self.mix(length as u64, 0);
     }
 
     #[inline]
@@ -197,6 +233,11 @@ mod tests {
         assert_eq!(numbers.names.len(), 300);
         assert_eq!(numbers.names[7], b"op_7");
         assert_eq!((numbers.number(b""), numbers.number(b"")), (300, 300));
+        // Of the same length, with the same ends.
+        for (name, number) in [("A", 301), ("B", 302), ("A", 301), ("B", 302)] {
+            let name = format!("12345678{name}12345678").leak();
+            assert_eq!(numbers.number(name.as_bytes()), number);
+        }
     }
 
     #[test]
@@ -223,6 +264,25 @@ mod tests {
         for slots in [NameSlots::default(), NameSlots::new(0)] {
             assert_eq!(slots.find(7, |_| true), None);
         }
+    }
+
+    #[test]
+    fn every_byte_of_a_name_counts() {
+        let hash = NameHash::default();
+        let mut hashes = HashSet::new();
+        for len in 0..70 {
+            let mut name = vec![b'n'; len];
+            hashes.insert(hash.hash_one(&name[..]));
+            for place in 0..len {
+                for byte in [0, b'm', b'o'] {
+                    name[place] = byte;
+                    hashes.insert(hash.hash_one(&name[..]));
+                }
+                name[place] = b'n';
+            }
+        }
+        let all: usize = (0..70).map(|len| 1 + 3 * len).sum();
+        assert_eq!(hashes.len(), all);
     }
 
     #[test]

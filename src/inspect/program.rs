@@ -3,7 +3,7 @@ use std::hash::BuildHasher;
 use std::ops::Range;
 
 use super::name_hash::{NameHash, NameMap, NameNumbers, NameSlots};
-use super::node_index::NodeIndex;
+use super::node_index::{NodeIndex, NodeMarker};
 use super::outline::Outline;
 use super::pieces::on_threads;
 use super::walk::{First, FunctionFound, OpCount, OpFound, Paths, Restore, Walk};
@@ -105,16 +105,17 @@ impl<'m> Program<'m> {
     fn walk(graph: Graph<'m>, keeps_nodes: bool) -> Result<Self> {
         let parts = graph.parts()?;
         let hash = NameHash::default();
+        let marker = keeps_nodes.then(|| NodeMarker::new(hash.clone(), &parts));
         let (outline, mut walks) = on_threads(
             parts.iter().map(|part| part.bytes().len()).sum(),
             |give| Outline::read(&parts, give),
-            || Walk::new(hash.clone(), keeps_nodes),
+            || Walk::new(hash.clone(), marker.clone()),
             Walk::piece,
         )?;
-        let mut nodes = Vec::new();
+        let mut marks = Vec::new();
         let mut functions = Vec::new();
         for (thread, walk) in walks.iter_mut().enumerate() {
-            nodes.push(std::mem::take(&mut walk.graph.by_name));
+            marks.push(std::mem::take(&mut walk.graph.marks));
             functions.extend(walk.functions.drain(..).map(|function| (thread, function)));
         }
         functions.sort_by_key(|(_, function)| function.message.start());
@@ -128,9 +129,9 @@ impl<'m> Program<'m> {
             versions: Graph::merge(&outline.versions)?,
             ops: Vec::new(),
             main: Body::default(),
-            nodes: match keeps_nodes {
-                true => NodeIndex::new(hash.clone(), nodes),
-                false => NodeIndex::default(),
+            nodes: match marker {
+                Some(marker) => NodeIndex::new(parts, marker, &marks)?,
+                None => NodeIndex::default(),
             },
             functions: functions.iter().map(|(_, it)| it.into()).collect(),
             op_counts: Vec::new(),
@@ -210,7 +211,7 @@ impl<'m> Program<'m> {
             self.paths.extend(std::mem::take(&mut walk.paths));
             all.push(numbers);
         }
-        self.restores.sort_by_key(|restore| restore.node.start());
+        self.restores.sort_by_key(|restore| restore.at);
         let missing = missing.into_iter();
         self.missing = missing.map(|(name, (_, caller))| (name, caller)).collect();
         all
@@ -487,9 +488,12 @@ mod tests {
         assert_eq!(program.constant_bytes, bytes as u64);
         let restores = all.filter(|node| node.op == "RestoreV2");
         assert_eq!(program.restores.len(), restores.count());
-        for (number, node) in graph.node.iter().enumerate() {
-            assert_eq!(program.nodes.find(node.name.as_bytes()), Some(number));
+        for node in &graph.node {
+            let number = program.nodes.find(node.name.as_bytes()).unwrap();
+            let found: NodeDef = Graph::merge(&[program.nodes.node(number)]).unwrap();
+            assert_eq!(found, *node);
         }
+        assert_eq!(program.nodes.find(b"no such node"), None);
         assert_eq!(program.versions, graph.versions.clone().unwrap_or_default());
     }
 

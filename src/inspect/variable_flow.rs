@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::program::Program;
-use super::raw_node::{RawNode, node_of};
+use super::raw_node::{RESTORE, RawNode, node_of};
 use crate::error::Result;
 use crate::wire::{Message, Value};
 
@@ -28,6 +28,8 @@ pub(super) struct VariableFlow<'p, 'm> {
 pub(super) struct Reached<'m> {
     /// By number of a node: whether it is one of them.
     nodes: Vec<bool>,
+    /// Where those of them stand that read tensors from a bundle.
+    restores: HashSet<u64>,
     /// The variables that are assigned, by their shared names.
     pub(super) assigned: BTreeSet<&'m [u8]>,
     /// The variables there are, by their shared names.
@@ -77,11 +79,15 @@ impl<'p, 'm> VariableFlow<'p, 'm> {
             if std::mem::replace(&mut reached.nodes[number], true) {
                 continue;
             }
-            let node = RawNode::read(nodes.node(number))?;
+            let message = nodes.node(number);
+            let node = RawNode::read(message)?;
             inputs.clear();
             node.each_input(|input| inputs.push(input))?;
             if is_variable(node.op) {
                 reached.variables.insert(shared_name(&node)?);
+            }
+            if node.op == RESTORE {
+                reached.restores.insert(message.start());
             }
             let places = match assignments {
                 true => self.assigned_inputs(&node, inputs.len(), MAX_DEPTH)?,
@@ -106,17 +112,23 @@ impl<'p, 'm> VariableFlow<'p, 'm> {
         let (mut run, mut all) = (BTreeSet::new(), BTreeSet::new());
         // Nodes may share a constant, which is read once then.
         let mut seen = HashSet::new();
+        // Those of one function stand together.
+        let mut last = None;
         for restore in &self.program.restores {
             let (constant, is_run) = match restore.function {
                 None => {
-                    let node = RawNode::read(restore.node)?;
-                    let inputs = node.inputs()?;
-                    let keys = inputs.get(1).and_then(|input| self.node(node_of(input)));
-                    (keys, self.is_reached(node.name, reached))
+                    let keys = restore.keys.and_then(|name| self.node(name));
+                    (keys, reached.restores.contains(&restore.at))
                 }
                 Some((function, keys)) => {
-                    let number = self.program.at(function);
-                    let is_run = number.is_some_and(|number| self.reached.contains(&number));
+                    let is_run = match last {
+                        Some((at, is_run)) if at == function.start() => is_run,
+                        _ => {
+                            let number = self.program.at(function);
+                            number.is_some_and(|number| self.reached.contains(&number))
+                        }
+                    };
+                    last = Some((function.start(), is_run));
                     (keys, is_run)
                 }
             };
@@ -140,11 +152,6 @@ impl<'p, 'm> VariableFlow<'p, 'm> {
     fn node(&self, name: &[u8]) -> Option<Message<'m>> {
         let nodes = &self.program.nodes;
         Some(nodes.node(nodes.find(name)?))
-    }
-
-    fn is_reached(&self, name: &[u8], reached: &Reached<'m>) -> bool {
-        let number = self.program.nodes.find(name);
-        number.is_some_and(|number| reached.nodes[number])
     }
 
     /// Returns the variable that an input of a main graph's node is, passed on or not.

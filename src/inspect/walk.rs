@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::absolute_path::{absolute_path, path_in_table_name};
 use super::name_hash::{NameHash, NameMap, NameNumbers};
-use super::node_index::Found;
+use super::node_index::{NodeMarker, NodeMarks};
 use super::outline::{self, Piece, inside};
-use super::raw_node::{GRADIENT_OP_TYPE, RawNode, node_of};
+use super::raw_node::{GRADIENT_OP_TYPE, RESTORE, RawNode, node_of};
 use crate::error::Result;
 use crate::op;
 use crate::wire::{Message, Value};
@@ -41,7 +41,7 @@ pub(super) struct Walk<'m> {
     pub(super) gradient_types: NameNumbers<'m>,
     /// Those of nodes in functions.
     pub(super) gradients: Vec<usize>,
-    pub(super) graph: GraphFound<'m>,
+    pub(super) graph: GraphFound,
     /// Names of nodes with an absolute path in them, and the paths.
     pub(super) paths: Paths<'m>,
     pub(super) restores: Vec<Restore<'m>>,
@@ -51,18 +51,18 @@ pub(super) struct Walk<'m> {
     constants: Vec<(&'m [u8], Message<'m>)>,
     op_numbers: NameNumbers<'m>,
     hash: NameHash,
-    /// Whether the nodes outside of functions are wanted by name.
-    keeps_nodes: bool,
+    /// Set if the nodes outside of functions are wanted by name.
+    marker: Option<NodeMarker>,
 }
 
 /// What was found outside of functions.
 #[derive(Default)]
-pub(super) struct GraphFound<'m> {
+pub(super) struct GraphFound {
     pub(super) nodes: u64,
     pub(super) calls: BTreeSet<usize>,
     pub(super) gradients: BTreeSet<usize>,
-    /// The nodes with the hashes of their names, if they are wanted.
-    pub(super) by_name: Found<'m>,
+    /// Marks of the nodes, if they are wanted by name.
+    pub(super) marks: NodeMarks,
 }
 
 /// The nodes of one op.
@@ -103,8 +103,11 @@ pub(super) struct FunctionFound<'m> {
 /// A node of the op `RestoreV2`.
 #[derive(Clone, Copy)]
 pub(super) struct Restore<'m> {
-    pub(super) node: Message<'m>,
-    /// The function it is in, and the constant there with the keys that it reads.
+    /// Where it stands.
+    pub(super) at: u64,
+    /// The name of the node that says which keys it reads, if it has that input.
+    pub(super) keys: Option<&'m [u8]>,
+    /// The function it is in, and the constant there of that name.
     pub(super) function: Option<(Message<'m>, Option<Message<'m>>)>,
 }
 
@@ -115,11 +118,11 @@ pub(super) type First<'m> = (u64, &'m [u8]);
 pub(super) type Paths<'m> = InOrder<(&'m [u8], &'m str), 1000>;
 
 impl<'m> Walk<'m> {
-    /// Makes the walk of a thread, which may keep the nodes outside of functions.
-    pub(super) fn new(hash: NameHash, keeps_nodes: bool) -> Self {
+    /// Makes the walk of a thread, which may mark the nodes outside of functions.
+    pub(super) fn new(hash: NameHash, marker: Option<NodeMarker>) -> Self {
         Walk {
             hash,
-            keeps_nodes,
+            marker,
             ..Walk::default()
         }
     }
@@ -154,9 +157,9 @@ impl<'m> Walk<'m> {
                 op.in_graph += 1;
                 op.first_nodes.insert(message.start(), node.name);
                 self.graph.nodes += 1;
-                if self.keeps_nodes {
-                    let hash = self.hash.hash_one(node.name);
-                    self.graph.by_name.push((hash, message));
+                if let Some(marker) = &self.marker {
+                    let mark = marker.mark(node.name, field.offset());
+                    self.graph.marks[mark.shelf()].push(mark);
                 }
             }
         }
@@ -191,7 +194,7 @@ impl<'m> Walk<'m> {
                 _ => {}
             }
         }
-        self.find_keys(restores)?;
+        self.find_keys(restores);
         self.functions.push(FunctionFound {
             message,
             name,
@@ -207,23 +210,18 @@ impl<'m> Walk<'m> {
 
     /// Finds, for the nodes of the function just walked that read tensors from a bundle, the constants
     /// that say which.
-    fn find_keys(&mut self, from: usize) -> Result<()> {
+    fn find_keys(&mut self, from: usize) {
         let restores = &mut self.restores[from..];
         if restores.is_empty() {
-            return Ok(());
+            return;
         }
         let mut by_name = NameMap::with_hasher(self.hash.clone());
         by_name.extend(self.constants.iter().copied());
         for restore in restores {
             if let Some((_, constant)) = &mut restore.function {
-                let inputs = RawNode::read(restore.node)?.inputs()?;
-                *constant = inputs
-                    .get(1)
-                    .and_then(|input| by_name.get(node_of(input)))
-                    .copied();
+                *constant = restore.keys.and_then(|name| by_name.get(name)).copied();
             }
         }
-        Ok(())
     }
 
     /// Counts a node of the function whose counts begin there.
@@ -265,7 +263,8 @@ impl<'m> Walk<'m> {
             Interest::Calls => self.called(message, node)?,
             Interest::Const => {
                 self.constant_bytes += message.bytes().len() as u64;
-                let path = only_string(node)?.and_then(absolute_path);
+                // Lists of strings are vocabularies and keys of variables, not paths.
+                let path = node.only_string()?.and_then(absolute_path);
                 self.path(message, node, path);
                 if function.is_some() {
                     self.constants.push((node.name, message));
@@ -279,7 +278,8 @@ impl<'m> Walk<'m> {
                 self.path(message, node, path);
             }
             Interest::Restore => self.restores.push(Restore {
-                node: message,
+                at: message.start(),
+                keys: node.inputs()?.get(1).map(|input| node_of(input)),
                 function: function.map(|function| (function, None)),
             }),
         }
@@ -348,7 +348,7 @@ impl Interest {
         match op {
             b"Const" => return Interest::Const,
             b"HashTable" | b"HashTableV2" => return Interest::Table,
-            b"RestoreV2" => return Interest::Restore,
+            RESTORE => return Interest::Restore,
             _ => {}
         }
         let facts = std::str::from_utf8(op).ok().and_then(op::find);
@@ -361,15 +361,6 @@ impl Interest {
             true => Interest::Calls,
             false => Interest::None,
         }
-    }
-}
-
-/// Returns the string of a `Const` node that holds exactly one. Lists of strings are vocabularies
-/// and keys of variables, not paths.
-fn only_string<'m>(node: &RawNode<'m>) -> Result<Option<&'m [u8]>> {
-    match node.attr(b"value")? {
-        Some(value) => value.only_string(),
-        None => Ok(None),
     }
 }
 
