@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
 use std::ops::Range;
 
@@ -37,8 +37,12 @@ pub(super) struct Program<'m> {
     pub(super) missing: Vec<(&'m [u8], &'m [u8])>,
     /// Names of nodes with an absolute path in them, and the paths.
     pub(super) paths: Paths<'m>,
-    /// The nodes that read tensors from a bundle, in the order of the file.
+    /// The nodes outside of functions that read tensors from a bundle, in the order of the file.
     pub(super) restores: Vec<Restore<'m>>,
+    /// The keys that functions read, by index of the function.
+    pub(super) function_keys: BTreeMap<usize, Vec<&'m [u8]>>,
+    /// All of those.
+    pub(super) keys: BTreeSet<&'m [u8]>,
     /// The bytes that nodes of the op `Const` take.
     pub(super) constant_bytes: u64,
 }
@@ -74,6 +78,20 @@ impl<'m> From<&FunctionFound<'m>> for ProgramFunction<'m> {
             },
             op_counts: 0..0,
         }
+    }
+}
+
+/// Where in the file a function begins, and who found it. Ordered by the file.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    start: u64,
+    thread: usize,
+    number: usize,
+}
+
+impl Place {
+    fn of<'w, 'm>(&self, walks: &'w [Walk<'m>]) -> &'w FunctionFound<'m> {
+        &walks[self.thread].functions[self.number]
     }
 }
 
@@ -113,15 +131,22 @@ impl<'m> Program<'m> {
             Walk::piece,
         )?;
         let mut marks = Vec::new();
-        let mut functions = Vec::new();
+        let mut places = Vec::new();
         for (thread, walk) in walks.iter_mut().enumerate() {
             marks.push(std::mem::take(&mut walk.graph.marks));
-            functions.extend(walk.functions.drain(..).map(|function| (thread, function)));
+            let places_of = |(number, it): (_, &FunctionFound<'_>)| Place {
+                start: it.message.start(),
+                thread,
+                number,
+            };
+            places.extend(walk.functions.iter().enumerate().map(places_of));
         }
-        functions.sort_by_key(|(_, function)| function.message.start());
+        places.sort_unstable();
+        let found = places.iter().map(|place| place.of(&walks));
+        let functions: Vec<ProgramFunction<'_>> = found.clone().map(|it| it.into()).collect();
         let mut by_name = NameSlots::new(functions.len());
-        for (number, (_, it)) in functions.iter().enumerate() {
-            let is_same = |other: usize| functions[other].1.name == it.name;
+        for (number, it) in found.enumerate() {
+            let is_same = |other: usize| functions[other].name == it.name;
             by_name.insert(it.hash, number, is_same, |other| other < number);
         }
         let mut program = Program {
@@ -133,7 +158,7 @@ impl<'m> Program<'m> {
                 Some(marker) => NodeIndex::new(parts, marker, &marks)?,
                 None => NodeIndex::default(),
             },
-            functions: functions.iter().map(|(_, it)| it.into()).collect(),
+            functions,
             op_counts: Vec::new(),
             by_name,
             hash,
@@ -141,11 +166,13 @@ impl<'m> Program<'m> {
             missing: Vec::new(),
             paths: Paths::default(),
             restores: Vec::new(),
+            function_keys: BTreeMap::new(),
+            keys: BTreeSet::new(),
             constant_bytes: 0,
         };
         let registered = program.read_gradients(&outline)?;
         let numbers = program.take(&mut walks, &registered);
-        program.fill_functions(&walks, &numbers, &functions);
+        program.fill_functions(&walks, &numbers, &places);
         program.call_by_op();
         Ok(program)
     }
@@ -208,6 +235,7 @@ impl<'m> Program<'m> {
             }
             self.constant_bytes += walk.constant_bytes;
             self.restores.append(&mut walk.restores);
+            self.keys.extend(&walk.keys.names);
             self.paths.extend(std::mem::take(&mut walk.paths));
             all.push(numbers);
         }
@@ -227,16 +255,12 @@ impl<'m> Program<'m> {
         number as u32
     }
 
-    fn fill_functions(
-        &mut self,
-        walks: &[Walk<'m>],
-        numbers: &[Numbers],
-        found: &[(usize, FunctionFound<'m>)],
-    ) {
+    fn fill_functions(&mut self, walks: &[Walk<'m>], numbers: &[Numbers], places: &[Place]) {
         let counts = walks.iter().map(|walk| walk.op_counts.len());
         self.op_counts.reserve_exact(counts.sum());
-        for (function, (thread, found)) in self.functions.iter_mut().zip(found) {
-            let (walk, numbers) = (&walks[*thread], &numbers[*thread]);
+        for (index, (function, place)) in self.functions.iter_mut().zip(places).enumerate() {
+            let (walk, numbers) = (&walks[place.thread], &numbers[place.thread]);
+            let found = place.of(walks);
             let start = self.op_counts.len();
             let counts = walk.op_counts[found.op_counts.clone()].iter();
             self.op_counts.extend(counts.map(|count| OpCount {
@@ -250,6 +274,11 @@ impl<'m> Program<'m> {
             let gradients = walk.gradients[found.gradients.clone()].iter();
             let gradients = gradients.filter_map(|number| numbers.gradients[*number]);
             function.body.gradients.extend(gradients);
+            if !found.restored.is_empty() {
+                let keys = walk.restored[found.restored.clone()].iter();
+                let keys = keys.map(|number| walk.keys.names[*number]).collect();
+                self.function_keys.insert(index, keys);
+            }
         }
     }
 
@@ -288,15 +317,6 @@ impl<'m> Program<'m> {
     pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
         let is_it = |number: usize| self.functions[number].name == name;
         self.by_name.find(self.hash.hash_one(name), is_it)
-    }
-
-    /// Returns the index of the function that counts in place of one of the file: itself, or the last of
-    /// its name.
-    pub(super) fn at(&self, function: Message<'m>) -> Option<usize> {
-        let place = |it: &ProgramFunction<'_>| it.message.start();
-        let functions = &self.functions;
-        let index = functions.binary_search_by_key(&function.start(), place);
-        self.find(functions[index.ok()?].name)
     }
 
     /// Returns the function of that index as a view.
@@ -350,7 +370,6 @@ pub(super) fn reference(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
     use std::sync::Arc;
 
@@ -443,6 +462,21 @@ mod tests {
         names.collect()
     }
 
+    /// The keys of a bundle that nodes of a function read.
+    fn restored_keys(nodes: &[NodeDef]) -> BTreeSet<&[u8]> {
+        let restores = nodes.iter().filter(|node| node.op == "RestoreV2");
+        let names = restores.map(|node| node.input[1].split(':').next().unwrap());
+        let constants = names.flat_map(|name| nodes.iter().filter(move |node| node.name == name));
+        let attrs = constants.flat_map(|node| &node.attr);
+        attrs
+            .filter_map(|attr| match attr.value.as_ref()?.value.as_ref()? {
+                Value::Tensor(tensor) => Some(tensor.string_val.iter().map(|key| &key[..])),
+                _ => None,
+            })
+            .flatten()
+            .collect()
+    }
+
     fn compare(program: &Program<'_>, graph: &proto::GraphDef) {
         let library = graph.library.clone().unwrap_or_default().function;
         let known: BTreeSet<&str> = library.iter().map(name_of).collect();
@@ -483,11 +517,19 @@ mod tests {
         }
         let bodies = library.iter().flat_map(|function| &function.node_def);
         let all = graph.node.iter().chain(bodies);
-        let constants = all.clone().filter(|node| node.op == "Const");
+        let constants = all.filter(|node| node.op == "Const");
         let bytes: usize = constants.map(|node| Graph::encode(node).len()).sum();
         assert_eq!(program.constant_bytes, bytes as u64);
-        let restores = all.filter(|node| node.op == "RestoreV2");
+        let restores = graph.node.iter().filter(|node| node.op == "RestoreV2");
         assert_eq!(program.restores.len(), restores.count());
+        let mut all_keys = BTreeSet::new();
+        for (index, function) in library.iter().enumerate() {
+            let keys = restored_keys(&function.node_def);
+            all_keys.extend(keys.clone());
+            let found = program.function_keys.get(&index).into_iter().flatten();
+            assert_eq!(found.copied().collect::<BTreeSet<_>>(), keys);
+        }
+        assert_eq!(program.keys, all_keys);
         for node in &graph.node {
             let number = program.nodes.find(node.name.as_bytes()).unwrap();
             let found: NodeDef = Graph::merge(&[program.nodes.node(number)]).unwrap();

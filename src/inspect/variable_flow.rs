@@ -109,30 +109,15 @@ impl<'p, 'm> VariableFlow<'p, 'm> {
     /// Returns the keys of the bundle that are read by nodes on the way from targets walked so far,
     /// and by all.
     pub(super) fn restored_keys(&self, reached: &Reached<'m>) -> Result<(Keys<'m>, Keys<'m>)> {
-        let (mut run, mut all) = (BTreeSet::new(), BTreeSet::new());
+        let mut all = self.program.keys.clone();
+        let functions = self.program.function_keys.iter();
+        let called = functions.filter(|(function, _)| self.reached.contains(function));
+        let mut run: Keys<'m> = called.flat_map(|(_, keys)| keys).copied().collect();
         // Nodes may share a constant, which is read once then.
         let mut seen = HashSet::new();
-        // Those of one function stand together.
-        let mut last = None;
         for restore in &self.program.restores {
-            let (constant, is_run) = match restore.function {
-                None => {
-                    let keys = restore.keys.and_then(|name| self.node(name));
-                    (keys, reached.restores.contains(&restore.at))
-                }
-                Some((function, keys)) => {
-                    let is_run = match last {
-                        Some((at, is_run)) if at == function.start() => is_run,
-                        _ => {
-                            let number = self.program.at(function);
-                            number.is_some_and(|number| self.reached.contains(&number))
-                        }
-                    };
-                    last = Some((function.start(), is_run));
-                    (keys, is_run)
-                }
-            };
-            let Some(constant) = constant else {
+            let is_run = reached.restores.contains(&restore.at);
+            let Some(constant) = restore.keys.and_then(|name| self.node(name)) else {
                 continue;
             };
             if !seen.insert((constant.start(), is_run)) {

@@ -44,11 +44,18 @@ pub(super) struct Walk<'m> {
     pub(super) graph: GraphFound,
     /// Names of nodes with an absolute path in them, and the paths.
     pub(super) paths: Paths<'m>,
+    /// The nodes outside of functions that read tensors from a bundle.
     pub(super) restores: Vec<Restore<'m>>,
+    /// Keys of a bundle that nodes in functions read, by number.
+    pub(super) keys: NameNumbers<'m>,
+    /// Those of each function, for all functions.
+    pub(super) restored: Vec<usize>,
     /// The bytes that nodes of the op `Const` take.
     pub(super) constant_bytes: u64,
     /// The constants of the function that is walked, by name.
     constants: Vec<(&'m [u8], Message<'m>)>,
+    /// Names of nodes there that say which keys a node reads.
+    key_inputs: Vec<&'m [u8]>,
     op_numbers: NameNumbers<'m>,
     hash: NameHash,
     /// Set if the nodes outside of functions are wanted by name.
@@ -98,17 +105,17 @@ pub(super) struct FunctionFound<'m> {
     pub(super) op_counts: Range<usize>,
     pub(super) calls: Range<usize>,
     pub(super) gradients: Range<usize>,
+    /// The keys that its nodes read.
+    pub(super) restored: Range<usize>,
 }
 
-/// A node of the op `RestoreV2`.
+/// A node of the op `RestoreV2` outside of functions.
 #[derive(Clone, Copy)]
 pub(super) struct Restore<'m> {
     /// Where it stands.
     pub(super) at: u64,
     /// The name of the node that says which keys it reads, if it has that input.
     pub(super) keys: Option<&'m [u8]>,
-    /// The function it is in, and the constant there of that name.
-    pub(super) function: Option<(Message<'m>, Option<Message<'m>>)>,
 }
 
 /// The node with that name, and where it stands.
@@ -152,7 +159,7 @@ impl<'m> Walk<'m> {
                 && let Some(message) = inside(&field)
             {
                 let node = RawNode::read(message)?;
-                let op = self.node(message, &node, None)?;
+                let op = self.node(message, &node, false)?;
                 let op = &mut self.ops[op];
                 op.in_graph += 1;
                 op.first_nodes.insert(message.start(), node.name);
@@ -173,8 +180,8 @@ impl<'m> Walk<'m> {
     fn function(&mut self, message: Message<'m>) -> Result<()> {
         let (mut name, mut name_at): (&[u8], _) = (b"", message.start());
         let start = (self.op_counts.len(), self.calls.len(), self.gradients.len());
-        let restores = self.restores.len();
         self.constants.clear();
+        self.key_inputs.clear();
         let mut nodes = 0;
         for field in message.fields() {
             let field = field?;
@@ -188,13 +195,14 @@ impl<'m> Walk<'m> {
                 }
                 (field::NODE, Some(node)) => {
                     nodes += 1;
-                    let op = self.node(node, &RawNode::read(node)?, Some(message))?;
+                    let op = self.node(node, &RawNode::read(node)?, true)?;
                     self.count(op, start.0);
                 }
                 _ => {}
             }
         }
-        self.find_keys(restores);
+        let restored = self.restored.len();
+        self.find_keys()?;
         self.functions.push(FunctionFound {
             message,
             name,
@@ -204,24 +212,27 @@ impl<'m> Walk<'m> {
             op_counts: start.0..self.op_counts.len(),
             calls: start.1..self.calls.len(),
             gradients: start.2..self.gradients.len(),
+            restored: restored..self.restored.len(),
         });
         Ok(())
     }
 
-    /// Finds, for the nodes of the function just walked that read tensors from a bundle, the constants
-    /// that say which.
-    fn find_keys(&mut self, from: usize) {
-        let restores = &mut self.restores[from..];
-        if restores.is_empty() {
-            return;
+    /// Finds the keys that nodes of the function just walked read from a bundle.
+    fn find_keys(&mut self) -> Result<()> {
+        if self.key_inputs.is_empty() {
+            return Ok(());
         }
         let mut by_name = NameMap::with_hasher(self.hash.clone());
         by_name.extend(self.constants.iter().copied());
-        for restore in restores {
-            if let Some((_, constant)) = &mut restore.function {
-                *constant = restore.keys.and_then(|name| by_name.get(name)).copied();
-            }
+        // Nodes may share a constant, which is read once then.
+        let names: BTreeSet<&[u8]> = self.key_inputs.drain(..).collect();
+        let mut keys = BTreeSet::new();
+        for constant in names.into_iter().filter_map(|name| by_name.get(name)) {
+            let strings = RawNode::read(*constant)?.strings()?;
+            keys.extend(strings.into_iter().map(|key| self.keys.number(key)));
         }
+        self.restored.extend(keys);
+        Ok(())
     }
 
     /// Counts a node of the function whose counts begin there.
@@ -243,7 +254,7 @@ impl<'m> Walk<'m> {
         &mut self,
         message: Message<'m>,
         node: &RawNode<'m>,
-        function: Option<Message<'m>>,
+        is_in_function: bool,
     ) -> Result<usize> {
         let number = self.op_numbers.number(node.op);
         if number == self.ops.len() {
@@ -266,7 +277,7 @@ impl<'m> Walk<'m> {
                 // Lists of strings are vocabularies and keys of variables, not paths.
                 let path = node.only_string()?.and_then(absolute_path);
                 self.path(message, node, path);
-                if function.is_some() {
+                if is_in_function {
                     self.constants.push((node.name, message));
                 }
             }
@@ -277,11 +288,16 @@ impl<'m> Walk<'m> {
                 };
                 self.path(message, node, path);
             }
-            Interest::Restore => self.restores.push(Restore {
-                at: message.start(),
-                keys: node.inputs()?.get(1).map(|input| node_of(input)),
-                function: function.map(|function| (function, None)),
-            }),
+            Interest::Restore => {
+                let keys = node.inputs()?.get(1).map(|input| node_of(input));
+                match is_in_function {
+                    true => self.key_inputs.extend(keys),
+                    false => self.restores.push(Restore {
+                        at: message.start(),
+                        keys,
+                    }),
+                }
+            }
         }
         if node.has_gradient
             && let Some(value) = node.attr(GRADIENT_OP_TYPE)?
