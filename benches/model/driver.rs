@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::process;
 use super::rows::{
     CENSUSES, FIXTURE_LIMITS, FIXTURES, GROUPS, Group, LIBRARIES, OVERVIEWS, Parser, Row,
-    SHOW_PEAK, SHOWN, SUMMED_UP, Show,
+    SHOW_PEAK, SHOWN, SMALL, SUMMED_UP, Show,
 };
 use crate::harness::compare::{Clock, Line, Sample, compare, median, seconds};
 use crate::harness::peer::{self, Peer};
@@ -56,7 +56,7 @@ pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
         let title = format!("{command}, {model}");
         if wanted(&title) {
             let model = make(&data, model, tensorflow.as_ref())?;
-            whole_processes(&title, vec![model], make_command, *limit, rounds)?;
+            whole_processes(&title, vec![model], &make_command, *limit, rounds)?;
         }
     }
     for model in SUMMED_UP {
@@ -66,8 +66,11 @@ pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
             sum_up(&title, &model, rounds, tensorflow.as_ref())?;
         }
     }
-    for (title, command) in SMALL {
-        if wanted(title) {
+    for words in SMALL {
+        let title = format!("{}, models of the tests", words.join(" "));
+        if wanted(&title) {
+            let written = data.path().join("written");
+            let command = |model: &Path| small_command(words, model, &written);
             let mut models = Vec::new();
             for directory in FIXTURES {
                 collect(&script(directory), &mut models)?;
@@ -77,10 +80,27 @@ pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
                 let output = command(model).output();
                 output.is_ok_and(|output| output.status.success())
             });
-            whole_processes(title, models, *command, FIXTURE_LIMITS, rounds)?;
+            whole_processes(&title, models, &command, FIXTURE_LIMITS, rounds)?;
+            let _ = fs::remove_dir_all(&written);
         }
     }
     Ok(())
+}
+
+/// Makes the command line of some words for a model; what was written before is gone.
+fn small_command(words: &[&str], model: &Path, written: &Path) -> Command {
+    // There is none at first; that there is one now, the command will see.
+    let _ = fs::remove_dir_all(written);
+    let _ = fs::create_dir(written);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_savedmodel"));
+    for word in words {
+        match *word {
+            "MODEL" => command.arg(model),
+            "OUT" => command.arg(written.join("out")),
+            _ => command.arg(word),
+        };
+    }
+    command
 }
 
 struct TensorFlow {
@@ -251,14 +271,6 @@ fn functions_command(model: &Path) -> Command {
     named_command("functions", model)
 }
 
-fn objects_command(model: &Path) -> Command {
-    named_command("objects", model)
-}
-
-fn signature_command(model: &Path) -> Command {
-    named_command("signature", model)
-}
-
 fn named_command(name: &str, model: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_savedmodel"));
     command.arg(name).arg(model);
@@ -268,21 +280,11 @@ fn named_command(name: &str, model: &Path) -> Command {
 /// Makes the command line for a model.
 type MakeCommand = fn(&Path) -> Command;
 
-/// What is done with each of the small models.
-const SMALL: &[(&str, MakeCommand)] = &[
-    ("show --all, models of the tests", show_command),
-    ("overview, models of the tests", overview_command),
-    ("ops, models of the tests", ops_command),
-    ("functions, models of the tests", functions_command),
-    ("objects, models of the tests", objects_command),
-    ("signature, models of the tests", signature_command),
-];
-
 /// Prints the worst of some models, for which seconds on the clock and MiB are limited.
 fn whole_processes(
     title: &str,
     models: Vec<PathBuf>,
-    command: MakeCommand,
+    command: &dyn Fn(&Path) -> Command,
     limits: (f64, f64),
     rounds: usize,
 ) -> Result<()> {

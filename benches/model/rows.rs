@@ -155,5 +155,40 @@ pub(crate) const SUMMED_UP: &[&str] = &["functions", "nodes"];
 pub(crate) const SHOW_PEAK: f64 = 64.0;
 /// What none of the small models of the tests may take: seconds on the clock and MiB, of 10 MB.
 pub(crate) const FIXTURE_LIMITS: (f64, f64) = (0.015, 10e6 / (1 << 20) as f64);
+/// What is done with each of them that it can be done with.
+pub(crate) const SMALL: &[&[&str]] = &[
+    &["compat", "show", "--all", "--dir", "MODEL"],
+    &["compat", "scan", "--dir", "MODEL"],
+    &["overview", "MODEL"],
+    &["overview", "MODEL", "--json"],
+    &["variables", "MODEL"],
+    &["variables", "MODEL", "--values"],
+    &["variables", "MODEL", "--stats"],
+    &["variables", "MODEL", "--verify"],
+    &["variables", "MODEL", "--json"],
+    &["variables", "MODEL", "--extract", "OUT"],
+    &["show", "MODEL"],
+    &["show", "MODEL", "--all"],
+    &["show", "MODEL", "--json"],
+    &["ops", "MODEL"],
+    &["ops", "MODEL", "--json"],
+    &["objects", "MODEL"],
+    &["objects", "MODEL", "--json"],
+    &["functions", "MODEL"],
+    &["functions", "MODEL", "--json"],
+    &["signature", "MODEL"],
+    &["signature", "MODEL", "--json"],
+    &["fingerprint", "MODEL"],
+    &["fingerprint", "MODEL", "--compute"],
+    &["fingerprint", "MODEL", "--verify"],
+    &["scan", "MODEL"],
+    &["scan", "MODEL", "--json"],
+    &["scan", "MODEL", "--sarif"],
+    &["convert", "MODEL", "OUT", "--to", "pbtxt"],
+    &["convert", "MODEL", "OUT", "--to", "cpb"],
+    &["convert", "MODEL", "OUT", "--to", "npz"],
+    &["convert", "MODEL", "OUT", "--to", "safetensors"],
+    &["convert", "MODEL", "OUT", "--to", "bundle"],
+];
 /// Where the models of the tests lie.
 pub(crate) const FIXTURES: [&str; 2] = ["tests/fixtures", "tests/cli-goldens/models"];
