@@ -362,6 +362,10 @@ impl Body {
 /// Cuts a name of more than 1,000 characters.
 pub(super) fn reference(name: &str) -> String {
     const LIMIT: usize = 1000;
+    // Counting characters takes longer than all else here, and no name has more of them than bytes.
+    if name.len() <= LIMIT {
+        return name.to_owned();
+    }
     match name.char_indices().nth(LIMIT) {
         None => name.to_owned(),
         Some((end, _)) => format!("{}…", &name[..end]),
