@@ -4,6 +4,9 @@ use super::Value;
 use super::elements::Elements;
 use crate::failure::Failure;
 
+/// numpy has no more dimensions.
+pub(super) const MAX_DIMENSIONS: usize = 64;
+
 /// An array of numpy: a shape and elements of one type.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Array {
@@ -61,6 +64,7 @@ impl Array {
 
     /// Returns the same elements in another shape, of which one dimension may be -1, for what remains.
     pub(super) fn reshaped(self, dims: &[i128]) -> Result<Array, String> {
+        check_rank(dims.len())?;
         let total = self.elements.len() as i128;
         let shown = || {
             let dims: Vec<String> = dims.iter().map(i128::to_string).collect();
@@ -118,6 +122,14 @@ fn nested(shape: &[u64], elements: &Elements, next: &mut usize) -> Value {
                 .map(|_| nested(inner, elements, next))
                 .collect(),
         ),
+    }
+}
+
+/// Refuses more dimensions than numpy has: what walks through them goes one level deeper for each.
+pub(super) fn check_rank(rank: usize) -> Result<(), String> {
+    match rank > MAX_DIMENSIONS {
+        true => Err(format!("an array has at most {MAX_DIMENSIONS} dimensions")),
+        false => Ok(()),
     }
 }
 
