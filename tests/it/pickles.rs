@@ -4,7 +4,7 @@ use std::path::Path;
 
 use savedmodel::numpy::PickledValue;
 use savedmodel::store::Blob;
-use savedmodel::{DType, Tensor};
+use savedmodel::{DType, Shape, Tensor};
 use serde_json::Value;
 
 use crate::answers::unhex;
@@ -30,14 +30,22 @@ fn expected(value: &Value) -> PickledValue {
             PickledValue::Dict(entries.collect())
         }
         "array" => PickledValue::Array(array(value)),
+        "objects" => PickledValue::Objects {
+            shape: Shape::new(&dims(&value[1])).unwrap(),
+            elements: values(&value[2]),
+        },
         other => panic!("{other}"),
     }
 }
 
+fn dims(value: &Value) -> Vec<u64> {
+    let dims = value.as_array().unwrap().iter();
+    dims.map(|dim| dim.as_u64().unwrap()).collect()
+}
+
 fn array(value: &Value) -> Tensor {
     let dtype: DType = value[1].as_str().unwrap().parse().unwrap();
-    let dims = value[2].as_array().unwrap().iter();
-    let dims: Vec<u64> = dims.map(|dim| dim.as_u64().unwrap()).collect();
+    let dims = dims(&value[2]);
     let tensor = match value[3].as_array() {
         Some(items) => Tensor::from_strings(dims, items.iter().map(unhex)),
         None => Tensor::from_bytes(dtype, dims, unhex(&value[3])),

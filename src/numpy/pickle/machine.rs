@@ -314,6 +314,11 @@ impl Machine {
                 self.push_node(Node::ElementType(element_type));
                 return Ok(());
             }
+            (Global::DType, [Object::Global(Global::Extension(dtype)), ..]) => {
+                let element_type = ElementType::extension(*dtype);
+                self.push_node(Node::ElementType(element_type));
+                return Ok(());
+            }
             (Global::Scalar, arguments) => Object::Tensor(Box::new(arrays.scalar(arguments)?)),
             (Global::FromBuffer, arguments) => {
                 Object::Tensor(Box::new(arrays.of_buffer(arguments)?))
@@ -341,12 +346,12 @@ impl Machine {
                 element_type.set_state(state, &self.nodes)?;
                 Node::ElementType(element_type)
             }
-            Some(Node::Array(_)) => {
+            Some(Node::Array(_) | Node::Objects(..)) => {
                 let mut arrays = Arrays {
                     nodes: &self.nodes,
                     budget: &mut self.budget,
                 };
-                Node::Array(Some(arrays.of_state(state)?))
+                arrays.of_state(state)?
             }
             _ => return Err(bad()),
         };

@@ -170,6 +170,11 @@ fn our_persona_refuses_what_would_become_another_number() {
             "x:0 (int32): 1.7 at [0] is no integer of this type; .astype(\"int32\") on an array cuts it off",
         ),
         (
+            "np.array([1, 2.5], dtype=object)",
+            DType::INT32,
+            "x:0 (int32): 2.5 at [1] is no integer of this type; .astype(\"int32\") on an array cuts it off",
+        ),
+        (
             "-1",
             DType::UINT8,
             "x:0 (uint8): -1 does not fit; .astype(\"uint8\") on an array wraps it",

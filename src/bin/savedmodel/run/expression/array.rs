@@ -40,6 +40,14 @@ impl Array {
         })
     }
 
+    /// Makes an array of as many values as its shape has elements.
+    pub(crate) fn of_objects(shape: &[u64], values: Vec<Value>) -> Array {
+        Array {
+            shape: shape.to_vec(),
+            elements: Elements::Objects(values),
+        }
+    }
+
     pub(crate) fn shape(&self) -> &[u64] {
         &self.shape
     }
