@@ -69,5 +69,5 @@ pub use npz_writer::NpzWriter;
 pub(crate) use npz_writer::check_array_name;
 pub use pickle::PickledValue;
 pub use reader::NpyReader;
-pub use text::ArrayText;
+pub use text::{ArrayRepr, ArrayText};
 pub use writer::{StringForm, supports, write_npy};
