@@ -122,6 +122,11 @@ fn what_is_wrong_with_inputs_is_one_line_without_tensorflow() {
             "x",
         ),
         (&[HALF, "none", "--random"], 1, "none"),
+        (
+            &[EXAMPLES, "--random", "--batch", "100000000"],
+            2,
+            "too many to be made up",
+        ),
         (&[MANY, "--random"], 2, "name one of add, project"),
         (
             &["cli-goldens/models/multi_metagraph", "--random"],

@@ -171,9 +171,7 @@ impl Wanted<'_> {
                 && let Some(input) = self.inputs.iter().find(|input| input.name == key)
                 && self.default_of(input)?.is_none()
             {
-                let form = spec.placeholder()?;
-                let count = random.shape(input)?.elements();
-                let examples = (0..count).map(|_| random.example(&form)).collect();
+                let examples = random.examples(input, &spec.placeholder()?)?;
                 let given_examples = Given::Examples(ExampleList { examples });
                 given.put(key, given_examples, Source::Random);
             }

@@ -129,7 +129,7 @@ impl<'a> Place<'a> {
         let value = PickledValue::open(path)?;
         match (self.name, &value) {
             (None, _) => unpickled(value),
-            (Some(name), PickledValue::Array(_)) => {
+            (Some(name), PickledValue::Array(_) | PickledValue::Objects { .. }) => {
                 warn(self.name_ignored(name));
                 unpickled(value)
             }

@@ -185,6 +185,21 @@ fn our_persona_refuses_what_would_become_another_number() {
             "x:0 (float16): 70000.0 is beyond the largest of this type",
         ),
         (
+            "[0, 1, -1e39]",
+            DType::BFLOAT16,
+            "x:0 (bfloat16): -1e+39 at [2] is beyond the largest of this type",
+        ),
+        (
+            "[0, 1e39j]",
+            DType::COMPLEX64,
+            "x:0 (complex64): 1e+39j at [1] is beyond the largest of this type",
+        ),
+        (
+            "np.array([7, 10**5])",
+            DType::HALF,
+            "x:0 (float16): 100000 at [1] is beyond the largest of this type",
+        ),
+        (
             "[1, 2j]",
             DType::FLOAT,
             "x:0 (float32): 2j at [1] is no real number",
