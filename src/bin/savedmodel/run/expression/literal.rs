@@ -2,7 +2,6 @@ use super::Grammar;
 use super::Value;
 use super::fault::{Fault, fault};
 use super::lexer::{Token, tokens};
-use super::parser::{adjacent, collection};
 
 /// Reads a literal as Python's `ast.literal_eval` does (`Lib/ast.py`): no names, calls or arithmetic
 /// but what complex numbers are written with, and `set()`.
@@ -146,7 +145,7 @@ impl<'a> Literal<'a> {
         match token {
             Token::Constant(mut value) => {
                 while let Token::Constant(next) = self.peek() {
-                    value = adjacent(value, next.clone()).map_err(|what| fault(at, what))?;
+                    value = value.beside(next.clone()).map_err(|what| fault(at, what))?;
                     self.at += 1;
                 }
                 constant(value)
@@ -191,6 +190,6 @@ impl<'a> Literal<'a> {
                 break;
             }
         }
-        collection(entries).map_err(|what| fault(at, what))
+        Value::of_braces(entries).map_err(|what| fault(at, what))
     }
 }
