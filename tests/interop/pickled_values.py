@@ -53,6 +53,8 @@ def facts(value):
         return ["int", str(value)]
     if isinstance(value, float):
         return ["float", np.float64(value).tobytes().hex()]
+    if isinstance(value, complex):
+        return array_facts(np.complex128(value))
     if isinstance(value, str):
         return ["str", value.encode().hex()]
     if isinstance(value, (bytes, bytearray)):
@@ -126,7 +128,7 @@ def value(depth=0):
     if kind == 3:
         return int(random.randint(-1000, 1000)) << int(random.randint(0, 100))
     if kind == 4:
-        return [1.5, -0.0, float("inf"), float("-inf"), 1e-300, 0.1, float(random.standard_normal())][random.randint(7)]
+        return [1.5, -0.0, float("inf"), float("-inf"), 1e-300, 0.1, float(random.standard_normal()), 1 - 2.5j][random.randint(8)]
     if kind == 5:
         return [None, True, False, 0, 255, 256, 65535, 65536, -1, 1 << 31, -(1 << 63), 1 << 64][random.randint(12)]
     if kind == 6:

@@ -10,6 +10,7 @@ use super::object::{Node, Object, Text};
 use super::tree::Tree;
 use super::value::PickledValue;
 use crate::error::{Error, Result};
+use crate::tensor::Tensor;
 
 /// The last protocol that is known.
 const LAST_PROTOCOL: u8 = 5;
@@ -303,6 +304,9 @@ impl Machine {
                 }
                 self.budget.charge(text.as_bytes().len() as u64)?;
                 Object::Bytes(latin1(text)?)
+            }
+            (Global::Complex, [Object::Float(real), Object::Float(imaginary)]) => {
+                Object::Tensor(Box::new(Tensor::scalar([*real, *imaginary])))
             }
             (Global::Bytes, []) => Object::Bytes(Bytes::new()),
             (Global::Reconstruct, [Object::Global(Global::NdArray), ..]) => {

@@ -185,6 +185,16 @@ mod tests {
     }
 
     #[test]
+    fn complex_numbers_are_arrays_of_no_dimensions() {
+        let number = Tensor::scalar([1.5f64, -2.0]);
+        for module in ["__builtin__", "builtins"] {
+            let pickle = format!("c{module}\ncomplex\n(F1.5\nF-2\ntR.");
+            assert_eq!(read(pickle).unwrap(), PickledValue::Array(number.clone()));
+        }
+        assert!(refusal(b"cbuiltins\ncomplex\n(V1j\ntR.").contains("Complex is called with"));
+    }
+
+    #[test]
     fn strings_of_python_2_are_text_where_they_can_be() {
         assert_eq!(
             read(b"S'it\\'s\\x41'\n.").unwrap(),

@@ -20,7 +20,7 @@ use crate::tensor::{Shape, Tensor};
 /// | `str`; a string of Python 2 that is ASCII | [`Str`](Self::Str) |
 /// | `bytes`, `bytearray`; any other string of Python 2 | [`Bytes`](Self::Bytes) |
 /// | `list`, `tuple`, `dict` | [`List`](Self::List), [`Tuple`](Self::Tuple), [`Dict`](Self::Dict) |
-/// | arrays and scalars of numpy | [`Array`](Self::Array) |
+/// | arrays and scalars of numpy, `complex` | [`Array`](Self::Array) |
 /// | arrays of any other objects | [`Objects`](Self::Objects) |
 ///
 /// Arrays have the dtypes of [`NpyReader`](crate::numpy::NpyReader), and those of `ml_dtypes`, which
