@@ -1,11 +1,10 @@
-use std::collections::HashMap;
-
 use prost::bytes::Bytes;
 
 use super::array::{Arrays, ElementType};
 use super::budget::Budget;
 use super::code::{self, Code};
 use super::global::{self, Global};
+use super::memo::Memo;
 use super::object::{Node, Object, Text};
 use super::tree::Tree;
 use super::value::PickledValue;
@@ -24,7 +23,7 @@ pub(super) struct Machine {
     stack: Vec<Object>,
     /// How high the stack was at each mark.
     marks: Vec<usize>,
-    memo: HashMap<u32, Object>,
+    memo: Memo,
     nodes: Vec<Node>,
     budget: Budget,
 }
@@ -36,7 +35,7 @@ impl Machine {
             code: Code::new(pickle),
             stack: Vec::new(),
             marks: Vec::new(),
-            memo: HashMap::new(),
+            memo: Memo::default(),
             nodes: Vec::new(),
         }
     }
@@ -194,7 +193,7 @@ impl Machine {
                 .map_err(|_| Error::malformed("more objects are remembered than have numbers"))?,
         };
         if matches!(opcode, b'g' | b'h' | b'j') {
-            let Some(object) = self.memo.get(&number) else {
+            let Some(object) = self.memo.get(number) else {
                 return Err(Error::malformed(format!(
                     "object {number} is meant, which was not remembered"
                 )));
@@ -202,7 +201,7 @@ impl Machine {
             self.stack.push(object.clone());
         } else {
             let object = self.top()?.clone();
-            self.memo.insert(number, object);
+            self.memo.put(number, object);
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ mod budget;
 mod code;
 mod global;
 mod machine;
+mod memo;
 mod object;
 mod tree;
 mod value;

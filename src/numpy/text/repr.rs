@@ -15,6 +15,9 @@ const LAYOUT: Layout = Layout {
 };
 
 /// A tensor as Python shows an array that is part of something else: `array([1., 2.5])`.
+///
+/// Made by [`ArrayText::repr`](super::ArrayText::repr). The rules are those of `array_repr` in numpy
+/// 2.4 (`numpy/_core/arrayprint.py`).
 #[derive(Clone, Debug)]
 pub struct ArrayRepr<'t> {
     pub(super) tensor: &'t Tensor,
