@@ -53,7 +53,7 @@ impl<'a> Literal<'a> {
     }
 
     fn all(&mut self) -> Result<Value, Fault> {
-        let value = self.elements(None)?;
+        let (value, _) = self.tuple(None)?;
         while *self.peek() == Token::Newline {
             self.at += 1;
         }
@@ -64,10 +64,6 @@ impl<'a> Literal<'a> {
     }
 
     /// Reads `a, b` as a tuple and `a` as itself, up to a bracket that is read too, or to the end.
-    fn elements(&mut self, end: Option<&str>) -> Result<Value, Fault> {
-        Ok(self.tuple(end)?.0)
-    }
-
     fn tuple(&mut self, end: Option<&str>) -> Result<(Value, Part), Fault> {
         let mut all = Vec::new();
         if end.is_some_and(|end| self.accept(end)) {
