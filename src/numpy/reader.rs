@@ -255,7 +255,8 @@ impl NpyReader {
     /// Reads the pickle, which has a shape of its own.
     fn pickled(&self) -> Result<PickledValue> {
         let length = self.blob.len() - self.start;
-        let value = PickledValue::read(&self.blob.part(self.start, length)?)
+        let pickle = self.blob.read(self.start, length)?;
+        let value = PickledValue::read(&Blob::from_bytes(pickle))
             .map_err(|error| error.shifted(self.start))?;
         let shape = match &value {
             PickledValue::Array(tensor) => Some(tensor.shape()),
