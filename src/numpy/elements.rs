@@ -39,17 +39,17 @@ pub(super) fn decode(
             Tensor::from_shared_strings(shape, strings)
         }
         Descr::Text { order, .. } => {
-            let mut texts = Vec::new();
-            for (index, item) in items(&bytes, size, shape)?.enumerate() {
+            let items = items(&bytes, size, shape)?.enumerate();
+            let texts = items.map(|(index, item)| {
                 // The place is that in the file where the order is its own.
-                let text = text(trimmed(item, 4), order).ok_or_else(|| {
+                text(trimmed(item, 4), order).ok_or_else(|| {
                     Error::malformed(format!("element {index} is no text in UTF-32"))
                         .at((index * size) as u64)
-                })?;
-                texts.push(text);
-            }
-            Tensor::from_strings(shape, texts)
+                })
+            });
+            Tensor::from_shared_strings(shape, texts.collect::<Result<Strings>>()?)
         }
+        Descr::Objects => Err(Error::unsupported("objects are no bytes")),
         Descr::Refused { why } => Err(Error::unsupported(why)),
     }
 }

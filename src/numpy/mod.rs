@@ -19,15 +19,16 @@
 //! | BFLOAT16 | `<V2` | any `V2`, if [told so](NpyReader::with_void_dtype) |
 //! | FLOAT8_*, FLOAT4_E2M1FN, integers of 4 and 2 bits | `<V1` | any `V1`, if told which; `f1` is FLOAT8_E5M2 |
 //! | QINT8, … | `[('qint8', '\|i1')]`, … | the same |
-//! | STRING | as [`StringForm`] says | `S`; `U`, as UTF-8 |
+//! | STRING | as [`StringForm`] says | `S`; `U`, as UTF-8; `\|O` of strings |
 //! | RESOURCE, VARIANT | – | – |
 //!
 //! What `pickle.dump` wrote of arrays, numbers, texts and containers of them is read by
 //! [`PickledValue`]; [`ArrayText`] is a tensor as `print` shows an array.
 //!
 //! `V` is numpy's word for bytes it knows nothing of, and it writes the types of `ml_dtypes` so: which
-//! one it was is not in the file. Arrays of Python objects (`|O`) are pickles, programs that a reader
-//! would run: they are written, of byte strings alone, and not read.
+//! one it was is not in the file. Arrays of Python objects (`|O`) are pickles, programs that numpy
+//! runs when it is told `allow_pickle=True`. Here nothing is run: they are written of byte strings
+//! alone, and read as [values](NpyReader::value), those of texts and byte strings as tensors too.
 //!
 //! ```
 //! use savedmodel::Tensor;
@@ -68,5 +69,5 @@ pub use npz_writer::NpzWriter;
 pub(crate) use npz_writer::check_array_name;
 pub use pickle::PickledValue;
 pub use reader::NpyReader;
-pub use text::ArrayText;
+pub use text::{ArrayRepr, ArrayText};
 pub use writer::{StringForm, supports, write_npy};

@@ -157,7 +157,7 @@ impl NpzReader {
             Ok(array)
         };
         array()
-            .map(|array| self.named(array))
+            .map(|array| self.named(array).of_file(self.path.as_deref(), name))
             .map_err(|error| self.of_array(error, name))
     }
 
@@ -167,9 +167,7 @@ impl NpzReader {
     ///
     /// As for [`array`](Self::array) and [`NpyReader::tensor`].
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
-        let tensor = self.array(name)?.tensor();
-        // Where the array is in the archive is lost here.
-        tensor.map_err(|error| self.of_array(error.without_offset(), name))
+        self.array(name)?.tensor()
     }
 
     /// Reads the bytes of an array's member as they come, the header first, unpacked if need be. The

@@ -6,6 +6,7 @@ use super::descr::{Descr, check_void};
 use super::elements;
 use super::header::{self, Header, LONGEST_PREAMBLE};
 use super::layout;
+use super::pickle::PickledValue;
 use crate::error::{Error, Result};
 use crate::store::{Blob, LocalStore, Store};
 use crate::tensor::{DType, Shape, Tensor};
@@ -42,6 +43,8 @@ pub struct NpyReader {
     void_dtype: Option<DType>,
     /// How messages call the file.
     path: Option<PathBuf>,
+    /// And the array, if it is one of several in the file.
+    name: Option<String>,
 }
 
 impl NpyReader {
@@ -80,6 +83,7 @@ impl NpyReader {
             start,
             void_dtype: None,
             path: None,
+            name: None,
         })
     }
 
@@ -89,12 +93,14 @@ impl NpyReader {
     /// # Errors
     ///
     /// As for [`new`](Self::new), and `Io` as the stream has it. Arrays of Python objects, whose
-    /// length is not known, are read to the end of the header.
+    /// length is not known, take all that the stream has.
     pub fn from_stream(mut stream: impl Read) -> Result<Self> {
         let (mut bytes, header, start) = read_header(&mut stream)?;
-        if let Some(length) = header.payload_len().map_err(|error| error.at(0))? {
-            stream.take(length).read_to_end(&mut bytes)?;
-        }
+        match header.payload_len().map_err(|error| error.at(0))? {
+            Some(length) => stream.take(length).read_to_end(&mut bytes)?,
+            None if header.descr == Descr::Objects => stream.read_to_end(&mut bytes)?,
+            None => 0,
+        };
         check_payload(&header, start, bytes.len() as u64)?;
         Ok(NpyReader {
             blob: Blob::from_bytes(bytes),
@@ -102,6 +108,7 @@ impl NpyReader {
             start,
             void_dtype: None,
             path: None,
+            name: None,
         })
     }
 
@@ -115,6 +122,7 @@ impl NpyReader {
             start,
             void_dtype: None,
             path: None,
+            name: None,
         })
     }
 
@@ -145,6 +153,14 @@ impl NpyReader {
         matches!(self.header.descr, Descr::Void { width } if dtype.size() == Some(width))
     }
 
+    /// Returns the array with the names that messages call it by.
+    #[cfg(feature = "npz")]
+    pub(super) fn of_file(mut self, path: Option<&Path>, name: &str) -> Self {
+        self.path = path.map(Path::to_owned);
+        self.name = Some(name.to_owned());
+        self
+    }
+
     /// Returns the array with a dtype that [it can be](Self::can_be).
     #[cfg(feature = "npz")]
     pub(super) fn named(mut self, dtype: DType) -> Self {
@@ -157,11 +173,12 @@ impl NpyReader {
         &self.header.descr_text
     }
 
-    /// Returns the dtype of the tensor; `None` if [`tensor`](Self::tensor) cannot make one.
+    /// Returns the dtype of the tensor; `None` if [`tensor`](Self::tensor) cannot make one. Python
+    /// objects are taken for strings, as TensorFlow does; whether they are is seen when they are read.
     pub fn dtype(&self) -> Option<DType> {
         match self.header.descr {
             Descr::Numbers { dtype, .. } => Some(dtype),
-            Descr::Bytes { .. } | Descr::Text { .. } => Some(DType::STRING),
+            Descr::Bytes { .. } | Descr::Text { .. } | Descr::Objects => Some(DType::STRING),
             Descr::Void { .. } => self.void_dtype,
             Descr::Refused { .. } => None,
         }
@@ -178,18 +195,82 @@ impl NpyReader {
     }
 
     /// Returns the array as a tensor. Byte strings and texts lose the zeros at their end, which
-    /// fill them up, and texts become UTF-8.
+    /// fill them up, and texts become UTF-8. Of Python objects (`|O`), all must be texts or byte
+    /// strings; nothing is run that their pickle names.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for types that TensorFlow has not, for Python objects and for type `V` where
-    /// [nobody said](Self::with_void_dtype) which it is; `Malformed` for truth values other than 0
-    /// and 1 and for texts that are no Unicode; `Io` if reading fails.
+    /// `Unsupported` for types that TensorFlow has not, for Python objects of other kinds and for type
+    /// `V` where [nobody said](Self::with_void_dtype) which it is; `Malformed` for truth values other
+    /// than 0 and 1 and for texts that are no Unicode; `Io` if reading fails.
     pub fn tensor(&self) -> Result<Tensor> {
-        self.read().map_err(|error| match &self.path {
+        let tensor = match self.header.descr {
+            Descr::Objects => self.pickled().and_then(strings_of),
+            _ => self.read(),
+        };
+        tensor.map_err(|error| self.in_place(error))
+    }
+
+    /// Returns the array as a value of Python: of Python objects (`|O`) what they are, and
+    /// [`tensor`](Self::tensor) of anything else.
+    ///
+    /// ```
+    /// use savedmodel::numpy::{NpyReader, PickledValue};
+    /// use savedmodel::store::Blob;
+    ///
+    /// let mut file = b"\x93NUMPY\x01\x00\x3a\x00".to_vec();
+    /// file.extend(b"{'descr': '|O', 'fortran_order': False, 'shape': (1, 1)}  ");
+    /// // pickle.dumps(np.array([[7]], object))
+    /// file.extend(b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntVb\ntR");
+    /// file.extend(b"(I1\n(I1\nI1\ntcnumpy\ndtype\n(VO8\nI00\nI01\ntRI00\n(lI7\natb.");
+    /// let array = NpyReader::new(Blob::from_bytes(file))?;
+    /// let PickledValue::Objects { elements, .. } = array.value()? else { panic!() };
+    /// assert_eq!(elements, [PickledValue::Int(7)]);
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`tensor`](Self::tensor) and [`PickledValue::read`].
+    pub fn value(&self) -> Result<PickledValue> {
+        let value = match self.header.descr {
+            Descr::Objects => self.pickled(),
+            _ => self.read().map(PickledValue::Array),
+        };
+        value.map_err(|error| self.in_place(error))
+    }
+
+    fn in_place(&self, error: Error) -> Error {
+        let error = match &self.name {
+            // Where the array is in the file is not known here.
+            Some(name) => error.without_offset().for_key(name.as_bytes()),
+            None => error,
+        };
+        match &self.path {
             Some(path) => error.in_file(path),
             None => error,
-        })
+        }
+    }
+
+    /// Reads the pickle, which has a shape of its own.
+    fn pickled(&self) -> Result<PickledValue> {
+        let length = self.blob.len() - self.start;
+        let pickle = self.blob.read(self.start, length)?;
+        let value = PickledValue::read(&Blob::from_bytes(pickle))
+            .map_err(|error| error.shifted(self.start))?;
+        let shape = match &value {
+            PickledValue::Array(tensor) => Some(tensor.shape()),
+            PickledValue::Objects { shape, .. } => Some(shape),
+            _ => None,
+        };
+        match shape == Some(&self.header.shape) {
+            true => Ok(value),
+            false => Err(Error::malformed(format!(
+                "the header has the shape {}, and what was pickled another",
+                self.header.shape
+            ))
+            .at(self.start)),
+        }
     }
 
     fn read(&self) -> Result<Tensor> {
@@ -224,11 +305,31 @@ impl NpyReader {
             Descr::Void { .. } => {
                 error.remedy("name the dtype, as in `NpyReader::with_void_dtype(DType::BFLOAT16)`")
             }
-            _ if self.descr().ends_with('O') => {
-                error.remedy("save byte strings with `array.astype('S')`")
-            }
             _ => error,
         })
+    }
+}
+
+/// Returns the tensor of objects that are strings.
+fn strings_of(value: PickledValue) -> Result<Tensor> {
+    let kind = match &value {
+        PickledValue::Array(tensor) if tensor.dtype() == DType::STRING => None,
+        PickledValue::Array(tensor) => Some(format!("{} elements", tensor.dtype())),
+        PickledValue::Objects { elements, .. } => {
+            let is_other =
+                |it: &&PickledValue| !matches!(it, PickledValue::Str(_) | PickledValue::Bytes(_));
+            let other = elements.iter().find(is_other);
+            Some(other.map_or("objects", PickledValue::kind).to_owned())
+        }
+        other => Some(other.kind().to_owned()),
+    };
+    match (value, kind) {
+        (PickledValue::Array(tensor), None) => Ok(tensor),
+        (_, kind) => Err(Error::unsupported(format!(
+            "an array of Python objects has {} among them, and tensors have texts and byte strings",
+            kind.unwrap_or_default()
+        ))
+        .remedy("save numbers with `array.astype('float32')`, or ask for `NpyReader::value`")),
     }
 }
 
@@ -289,6 +390,7 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
+    use crate::numpy::{StringForm, write_npy};
 
     fn file(header: &str, elements: &[u8]) -> Vec<u8> {
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
@@ -397,7 +499,6 @@ mod tests {
     #[test]
     fn types_that_tensorflow_has_not_are_refused_by_name() {
         for (descr, message) in [
-            ("'|O'", "pickle"),
             ("'<M8[s]'", "`<M8[s]`"),
             ("'|V2'", "with_void_dtype"),
             ("[('x', '<f4')]", "`[('x', '<f4')]`"),
@@ -409,6 +510,44 @@ mod tests {
         let void = NpyReader::new(Blob::from_bytes(array("'|V2'", "False", "(1,)", &[0; 2])));
         let error = void.unwrap().with_void_dtype(DType::INT4).unwrap_err();
         assert!(error.to_string().contains("2 bytes"), "{error}");
+    }
+
+    #[test]
+    fn python_objects_are_strings_or_values() {
+        let strings = Tensor::from_strings([2], ["ab", "c"]).unwrap();
+        let mut file = Vec::new();
+        write_npy(&mut file, &strings, StringForm::Objects).unwrap();
+        assert_eq!(read(file.clone()).unwrap(), strings);
+        let array = NpyReader::new(Blob::from_bytes(file.clone())).unwrap();
+        assert_eq!((array.descr(), array.dtype()), ("|O", Some(DType::STRING)));
+        assert_eq!(array.value().unwrap(), PickledValue::Array(strings));
+        for length in 0..file.len() {
+            assert!(read(file[..length].to_vec()).is_err());
+        }
+        let pickle = file[128..].to_vec();
+        let error = read(array_of_objects("(3,)", &pickle)).unwrap_err();
+        assert!(error.to_string().contains("shape [3]"), "{error}");
+        // `BINBYTES1` of one byte becomes `NONE`, and lengths stay.
+        let at = pickle.windows(3).position(|it| it == b"C\x01c").unwrap();
+        let mut other = pickle.clone();
+        other.splice(at..at + 3, *b"NN0");
+        let file = array_of_objects("(2,)", &other);
+        let error = read(file.clone()).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }));
+        assert!(error.to_string().contains("has None among them"), "{error}");
+        let value = NpyReader::new(Blob::from_bytes(file)).unwrap().value();
+        let PickledValue::Objects { elements, .. } = value.unwrap() else {
+            panic!()
+        };
+        assert_eq!(elements[1], PickledValue::None);
+        // Offsets are those of the file.
+        let evil = array_of_objects("()", b"cos\nsystem\n.");
+        let start = evil.len() as u64 - 12;
+        assert_eq!(read(evil).unwrap_err().offset(), Some(start));
+    }
+
+    fn array_of_objects(shape: &str, pickle: &[u8]) -> Vec<u8> {
+        array("'|O'", "False", shape, pickle)
     }
 
     #[test]

@@ -13,8 +13,7 @@ pub enum StringForm {
     #[default]
     FixedWidth,
     /// Python objects, as numpy has the strings that come out of TensorFlow: a pickle, byte for byte
-    /// that of `np.save`. `np.load` wants `allow_pickle=True`, and [`NpyReader`](super::NpyReader)
-    /// refuses it. Strings of any kind are possible.
+    /// that of `np.save`. `np.load` wants `allow_pickle=True`. Strings of any kind are possible.
     Objects,
 }
 

@@ -26,6 +26,7 @@
 
 mod dtype;
 mod element;
+mod float_format;
 mod numeric;
 mod shape;
 mod slice;

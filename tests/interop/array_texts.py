@@ -3,7 +3,7 @@
   python array_texts.py
 
 `dtype` is TensorFlow's name, `shape` null for a scalar, `bytes` the elements as a bundle has them and `items` those of
-strings, in hexadecimal digits; `text` is `str` of the array. All values of the types of one and two bytes are among them.
+strings, in hexadecimal digits; `text` is `str` of the array and `repr` its `repr`. All values of the types of one and two bytes are among them.
 """
 import json
 import sys
@@ -30,7 +30,7 @@ def case(dtype, array):
         facts["items"] = [item.hex() for item in array.ravel().tolist()]
     else:
         facts["bytes"] = np.ascontiguousarray(array).tobytes().hex()
-    print(json.dumps(dict(facts, text=str(array))))
+    print(json.dumps(dict(facts, text=str(array), repr=repr(np.asarray(array)))))
 
 
 def shape():

@@ -4,7 +4,8 @@
   python pickled_values.py random    thousands, by all protocols that this Python has
 
 A line has `pickle` in hexadecimal digits and `value`, a list of its kind and contents: ["int", "5"], ["list", [...]],
-["array", dtype of TensorFlow, shape, little-endian bytes or, of strings, one hexadecimal string each].
+["array", dtype of TensorFlow, shape, little-endian bytes or, of strings, one hexadecimal string each],
+["objects", shape, elements].
 """
 import json
 import pickle
@@ -12,8 +13,15 @@ import sys
 
 import numpy as np
 
+try:
+    import ml_dtypes
+except ImportError:
+    ml_dtypes = None  # the Python of numpy 1
+
 NUMBERS = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
            "complex64", "complex128"]
+SMALL = ["bfloat16", "float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz", "float8_e5m2fnuz", "float4_e2m1fn",
+         "int4", "uint4", "int2", "uint2"] if ml_dtypes else []
 QUANTIZED = {"qint8": "i1", "quint8": "u1", "qint16": "<i2", "quint16": "<u2", "qint32": "<i4"}
 random = np.random.RandomState(5)
 
@@ -23,6 +31,10 @@ def array_facts(array):
     shape = list(array.shape)
     if array.dtype.names:
         return ["array", array.dtype.names[0], shape, np.ascontiguousarray(array).tobytes().hex()]
+    if array.dtype.kind == "O" and not all(isinstance(item, (str, bytes)) for item in array.ravel()):
+        return ["objects", shape, [facts(item) for item in array.ravel()]]
+    if array.dtype.name in SMALL:
+        return ["array", array.dtype.name, shape, np.ascontiguousarray(array).tobytes().hex()]
     if array.dtype.kind in "OSU":
         items = [item.encode() if isinstance(item, str) else bytes(item) for item in array.ravel().tolist()]
         return ["array", "string", shape, [item.hex() for item in items]]
@@ -41,6 +53,8 @@ def facts(value):
         return ["int", str(value)]
     if isinstance(value, float):
         return ["float", np.float64(value).tobytes().hex()]
+    if isinstance(value, complex):
+        return array_facts(np.complex128(value))
     if isinstance(value, str):
         return ["str", value.encode().hex()]
     if isinstance(value, (bytes, bytearray)):
@@ -64,12 +78,19 @@ def text():
 def array():
     shape = tuple(random.randint(0 if random.randint(8) == 0 else 1, 5, random.randint(0, 5)).tolist())
     count = int(np.prod(shape))
-    kind = random.randint(8)
+    kind = random.randint(9)
+    if kind == 8 and SMALL:
+        dtype = np.dtype(getattr(ml_dtypes, SMALL[random.randint(len(SMALL))]))
+        made = random.randint(0, 2, count).astype(dtype).reshape(shape)
+        return np.asfortranarray(made) if random.randint(3) == 0 else made
     if kind == 0:
         items = np.empty(count, object)
         for index in range(count):
             items[index] = [text(), text().encode(), b"", "one"][random.randint(4)]
-        return items.reshape(shape)
+        if count and random.randint(2):
+            items[random.randint(count)] = [None, 7, 2.5, True, np.float32(0.1), [1, "a"], (), np.arange(3), {"a": 1}][random.randint(9)]
+        items = items.reshape(shape)
+        return np.asfortranarray(items) if random.randint(3) == 0 else items
     if kind == 1:
         # Zeros at the end of a fixed-width string are not part of it.
         made = np.array([text() + "." for _ in range(count)] or [""], "U")[:count].reshape(shape)
@@ -107,7 +128,7 @@ def value(depth=0):
     if kind == 3:
         return int(random.randint(-1000, 1000)) << int(random.randint(0, 100))
     if kind == 4:
-        return [1.5, -0.0, float("inf"), float("-inf"), 1e-300, 0.1, float(random.standard_normal())][random.randint(7)]
+        return [1.5, -0.0, float("inf"), float("-inf"), 1e-300, 0.1, float(random.standard_normal()), 1 - 2.5j][random.randint(8)]
     if kind == 5:
         return [None, True, False, 0, 255, 256, 65535, 65536, -1, 1 << 31, -(1 << 63), 1 << 64][random.randint(12)]
     if kind == 6:
@@ -141,6 +162,8 @@ def randoms():
     same = [0] * 10
     case([same] * 1000, 2)
     case(list(range(5000)), 0)
+    case([ml_dtypes.bfloat16(1.5), ml_dtypes.float8_e4m3fn(0.5)] if ml_dtypes else [], 4)
+    case(list(np.arange(64).repeat(30).tolist()) * 20, 4)
     case({str(index): index for index in range(3000)}, 4)
     case([b"x" * 70000, "é" * 70000, np.arange(70000)], 5)
     case([b"x" * 70000, "é" * 70000, np.arange(70000)], 2)

@@ -100,6 +100,19 @@ fn assert_golden(name: &str, text: &str) {
 const GRAPH: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
 
 #[test]
+fn strings_of_an_npz_file_come_back_in_either_form() {
+    let place = Place::with(&["keras3_saved"]);
+    let model = place.tensors("keras3_saved");
+    assert!(model.values().any(|tensor| tensor.dtype() == DType::STRING));
+    // The last is what the first was called here.
+    for form in ["fixed", "objects", "fixed-width"] {
+        let file = format!("{form}.npz");
+        place.run_well(&["keras3_saved", &file, "--strings", form]);
+        assert_eq!(place.tensors(&file), model, "{form}");
+    }
+}
+
+#[test]
 fn what_is_printed_is_as_it_was() {
     let place = Place::with(&["keras3_saved", "ckpt_manager", "v1_builder_text"]);
     let mut text = String::new();

@@ -135,6 +135,19 @@ fn errors_name_file_and_array() {
         (error.path(), error.key()),
         (Some(&*path), Some(&b"layer/kernel"[..]))
     );
+    // An array by itself knows where it is from too.
+    let half = Tensor::from_bytes(DType::BFLOAT16, [1], vec![0; 2]).unwrap();
+    fs::write(
+        &path,
+        archive(&[("a".to_owned(), half)], StringForm::Objects),
+    )
+    .unwrap();
+    let array = NpzReader::open(&path).unwrap().array("a").unwrap();
+    let error = array.tensor().unwrap_err();
+    assert_eq!(
+        (error.path(), error.key(), error.offset()),
+        (Some(&*path), Some(&b"a"[..]), None)
+    );
     let error = reader.tensor("kernel").unwrap_err();
     assert!(
         error.to_string().contains("did you mean `layer/kernel`?"),

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use savedmodel::numpy::{NpyReader, StringForm, write_npy};
+use savedmodel::store::Blob;
 use savedmodel::{DType, ErrorKind, Tensor};
 use serde_json::Value;
 
 use crate::answers::unhex;
+use crate::random::Numbers;
 use crate::records::scratch;
 
 /// What the stock tool wrote with `np.save`, an array a file.
@@ -97,6 +99,58 @@ fn what_the_stock_tool_saved_is_written_again_byte_for_byte() {
         compared += 1;
     }
     assert_eq!(compared, 10);
+}
+
+#[test]
+fn no_change_of_an_array_makes_it_panic() {
+    const PARTS: &[u8] = b"0123456789'(),[]{}<>|=:LOSUVMbfiu\\ \n\x00\xff";
+    let made = |descr: &str, order: &str, shape: &str, elements: &[u8]| {
+        let header = format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}}}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        [
+            b"\x93NUMPY\x01\x00",
+            &length[..],
+            header.as_bytes(),
+            elements,
+        ]
+        .concat()
+    };
+    let files = [
+        made("'>c8'", "True", "(2, 3)", &[7; 48]),
+        made("'<U2'", "False", "(2,)", &[b'a', 0, 0, 0].repeat(4)),
+        made("'|S3'", "True", "(2, 2)", b"abcdefghijkl"),
+        made("[('qint16', '<i2')]", "False", "(1, 0)", &[]),
+        made("'|V1'", "False", "()", &[1]),
+        fs::read(goldens().join("string.y.npy")).unwrap(),
+    ];
+    let mut numbers = Numbers::new(1);
+    let mut random = |end: usize| numbers.below(end as u64) as usize;
+    let mut readable = 0;
+    for file in files {
+        for _ in 0..2000 {
+            let mut changed = file.clone();
+            for _ in 0..1 + random(3) {
+                let (at, part) = (random(changed.len()), PARTS[random(PARTS.len())]);
+                match random(4) {
+                    0 => changed.insert(at, part),
+                    1 if changed.len() > 1 => drop(changed.remove(at)),
+                    _ => changed[at] = part,
+                }
+            }
+            drop(NpyReader::from_stream(&changed[..]).and_then(|array| array.value()));
+            for dtype in [DType::INT4, DType::BFLOAT16] {
+                if let Ok(array) = NpyReader::new(Blob::from_bytes(changed.clone())) {
+                    readable += usize::from(array.value().is_ok());
+                    drop(
+                        array
+                            .with_void_dtype(dtype)
+                            .and_then(|array| array.tensor()),
+                    );
+                }
+            }
+        }
+    }
+    assert!(readable > 500, "{readable}");
 }
 
 #[test]

@@ -122,6 +122,11 @@ fn what_is_wrong_with_inputs_is_one_line_without_tensorflow() {
             "x",
         ),
         (&[HALF, "none", "--random"], 1, "none"),
+        (
+            &[EXAMPLES, "--random", "--batch", "100000000"],
+            2,
+            "too many to be made up",
+        ),
         (&[MANY, "--random"], 2, "name one of add, project"),
         (
             &["cli-goldens/models/multi_metagraph", "--random"],
@@ -485,6 +490,20 @@ fn files_of_all_kinds_are_inputs() {
     let evil = scratch.path().join("evil.pkl");
     fs::write(&evil, b"cos\nsystem\n(S'true'\ntR.").unwrap();
     let (given, name) = (format!("x={}", evil.display()), evil.to_str().unwrap());
+    // np.array([[X]], object), where X is the text of a pickled value.
+    let objects = |file: &str, object: &str| {
+        let path = scratch.path().join(file);
+        let mut npy = b"\x93NUMPY\x01\x00\x3a\x00".to_vec();
+        npy.extend(b"{'descr': '|O', 'fortran_order': False, 'shape': (1, 1)}  ");
+        npy.extend(b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntVb\ntR");
+        npy.extend(b"(I1\n(I1\nI1\ntcnumpy\ndtype\n(VO8\nI00\nI01\ntRI00\n(l");
+        npy.extend(format!("{object}\natb.").into_bytes());
+        fs::write(&path, npy).unwrap();
+        format!("x={}", path.display())
+    };
+    let number = objects("number.npy", "I7");
+    let text = objects("text.npy", "V1.5");
+    let system = objects("system.npy", "cos\nsystem");
     for (args, expected) in [
         (
             &[HALF, "x=cli-goldens/inputs/array.pkl"][..],
@@ -523,6 +542,12 @@ fn files_of_all_kinds_are_inputs() {
             "variable with name \"none\"",
         ),
         (&[HALF, &given], name),
+        (&[HALF, &number], "Input x: float32 [1, 1]\n[[7.]]\n"),
+        (&[HALF, &text], "Input x: float32 [1, 1]\n[[1.5]]\n"),
+        (
+            &[HALF, &system],
+            "system.npy: at byte 176: os.system is not read",
+        ),
         (
             &[
                 IDENTITY,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use savedmodel::numpy::ArrayText;
 use savedmodel::object_graph::{StructuredValue, TensorSpec, TypeSpec};
-use savedmodel::{DType, PartialShape, Tensor};
+use savedmodel::{DType, Extent, PartialShape, Tensor, TensorSlice};
 use unicode_general_category::{GeneralCategory, get_general_category};
 
 /// Returns `str(value)`.
@@ -13,6 +13,8 @@ pub(crate) fn str_of(value: &StructuredValue) -> String {
         StructuredValue::String(text) => text.clone(),
         StructuredValue::DType(dtype) => format!("<dtype: '{}'>", dtype.name()),
         StructuredValue::TensorShape(shape) => shape_str(shape),
+        StructuredValue::Tensor(tensor) => tensor_str(tensor),
+        StructuredValue::Numpy(array) => array_str(array),
         _ => repr_of(value),
     }
 }
@@ -53,7 +55,8 @@ pub(crate) fn repr_of(value: &StructuredValue) -> String {
                 .collect();
             format!("{}({})", tuple.name, fields.join(", "))
         }
-        StructuredValue::Tensor(tensor) | StructuredValue::Numpy(tensor) => array_repr(tensor),
+        StructuredValue::Tensor(tensor) => tensor_repr(tensor),
+        StructuredValue::Numpy(array) => array_repr(array),
         // A kind of a later release.
         _ => "None".to_owned(),
     }
@@ -154,7 +157,7 @@ fn first_dim(value: &StructuredValue) -> String {
 /// Returns `repr` of a float: the fewest digits that read back, an exponent where the number has
 /// more than 16 digits before the point or more than three zeros behind it.
 pub(crate) fn float_repr(value: f64) -> String {
-    as_scalar(&Tensor::scalar(value))
+    array_str(&Tensor::scalar(value))
 }
 
 /// Returns `repr` of a text.
@@ -185,12 +188,7 @@ pub(crate) fn text_repr(text: &str) -> String {
 
 /// Returns `repr` of bytes.
 pub(crate) fn bytes_repr(bytes: &[u8]) -> String {
-    Tensor::from_strings([0u64; 0], [bytes]).map_or_else(|_| String::new(), |it| as_scalar(&it))
-}
-
-/// Returns the text of a scalar of numpy, which for these types is Python's `repr`.
-fn as_scalar(tensor: &Tensor) -> String {
-    ArrayText::new(tensor).map_or_else(|_| String::new(), |text| text.to_string())
+    Tensor::from_strings([0u64; 0], [bytes]).map_or_else(|_| String::new(), |it| array_str(&it))
 }
 
 fn quote_for(single: bool, double: bool) -> char {
@@ -236,92 +234,66 @@ pub(crate) fn set_repr<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Str
     }
 }
 
+/// Returns `str` of each element along the first axis, as a loop over the value meets them; `None` for
+/// what has no axis.
+pub(crate) fn rows_of(value: &StructuredValue) -> Option<Vec<String>> {
+    let (tensor, text): (&Tensor, fn(&Tensor) -> String) = match value {
+        StructuredValue::Tensor(tensor) => (tensor, tensor_str),
+        StructuredValue::Numpy(array) => (array, array_str),
+        _ => return None,
+    };
+    let (first, inner) = tensor.shape().dims().split_first()?;
+    // Without elements there may be as many rows as a file says.
+    let count = if tensor.elements() > 0 { *first } else { 0 };
+    let row = |start| {
+        let mut extents = vec![Extent::Full; inner.len() + 1];
+        extents[0] = Extent::Range { start, length: 1 };
+        tensor.slice(&TensorSlice::new(extents))?.reshape(inner)
+    };
+    let rows = (0..count).map(|start| row(start).map(|row| text(&row)));
+    rows.collect::<Result<_, _>>().ok()
+}
+
+/// Returns `str` of a tensor of TensorFlow.
+fn tensor_str(tensor: &Tensor) -> String {
+    format!(
+        "tf.Tensor({}, shape={}, dtype={})",
+        below(array_str(tensor)),
+        shape_str(&tensor.shape().into()),
+        tensor.dtype().name()
+    )
+}
+
+/// Returns `repr` of a tensor of TensorFlow.
+fn tensor_repr(tensor: &Tensor) -> String {
+    let elements = match tensor.shape().is_scalar() {
+        true => array_str(tensor),
+        false => array_repr(tensor),
+    };
+    format!(
+        "<tf.Tensor: shape={}, dtype={}, numpy={}>",
+        shape_str(&tensor.shape().into()),
+        tensor.dtype().name(),
+        below(elements)
+    )
+}
+
+/// TensorFlow has the elements begin a line where they take several.
+fn below(elements: String) -> String {
+    match elements.contains('\n') {
+        true => format!("\n{elements}"),
+        false => elements,
+    }
+}
+
+/// Returns `str` of a NumPy array.
+fn array_str(tensor: &Tensor) -> String {
+    ArrayText::new(tensor).map_or_else(|_| "None".to_owned(), |text| text.to_string())
+}
+
 /// Returns `repr` of a NumPy array, as bounds of tensors are shown.
 fn array_repr(tensor: &Tensor) -> String {
-    let elements = array_elements(tensor);
-    let mut next = elements.iter();
-    let nested = match elements.len() {
-        // Dimensions beside a 0 may be as large as a file says.
-        0 => String::new(),
-        _ => nested(tensor.shape().dims(), &mut next),
-    };
-    // NumPy leaves out the types that Python's own literals have, unless there is no literal.
-    match tensor.dtype() {
-        dtype if tensor.elements() == 0 => match tensor.shape().dims() {
-            [0] => format!("array([], dtype={})", dtype.name()),
-            _ => format!(
-                "array([], shape={}, dtype={})",
-                shape_str(&tensor.shape().into()),
-                dtype.name()
-            ),
-        },
-        DType::DOUBLE | DType::INT64 | DType::BOOL => format!("array({nested})"),
-        DType::STRING => format!("array({nested}, dtype=object)"),
-        dtype => format!("array({nested}, dtype={})", dtype.name()),
-    }
-}
-
-fn nested<'a>(dims: &[u64], elements: &mut impl Iterator<Item = &'a String>) -> String {
-    match dims {
-        [] => elements.next().cloned().unwrap_or_default(),
-        [len, inner @ ..] => {
-            let parts: Vec<String> = (0..*len).map(|_| nested(inner, elements)).collect();
-            format!("[{}]", parts.join(", "))
-        }
-    }
-}
-
-/// Returns the elements in equally wide columns, as NumPy aligns them.
-fn array_elements(tensor: &Tensor) -> Vec<String> {
-    if let Some(strings) = tensor.strings() {
-        return strings.iter().map(bytes_repr).collect();
-    }
-    let Ok(values) = tensor.to_f64s() else {
-        return Vec::new();
-    };
-    let dtype = tensor.dtype();
-    let texts: Vec<String> = match (dtype, tensor.values::<i64>(), tensor.values::<u64>()) {
-        (_, Ok(values), _) => values.iter().map(i64::to_string).collect(),
-        (_, _, Ok(values)) => values.iter().map(u64::to_string).collect(),
-        (DType::BOOL, ..) => values.map(|v| bool_repr(v != 0.0).to_owned()).collect(),
-        (DType::FLOAT, ..) => values.map(|v| float_repr_of(v as f32)).collect(),
-        _ if dtype.is_floating() => values.map(float_repr).collect(),
-        _ => values.map(|v| v.to_string()).collect(),
-    };
-    match dtype.is_floating() && !tensor.shape().is_scalar() {
-        true => aligned(&texts),
-        false => texts,
-    }
-}
-
-fn float_repr_of(value: f32) -> String {
-    let plain = format!("{value}");
-    match value.is_finite() && !plain.contains('.') {
-        true => plain + ".0",
-        false => plain.to_lowercase(),
-    }
-}
-
-/// Pads numbers around their points, zeros behind it left out.
-fn aligned(numbers: &[String]) -> Vec<String> {
-    let parts: Vec<(&str, &str)> = numbers
-        .iter()
-        .map(|number| match number.split_once('.') {
-            Some((whole, "0")) => (whole, ""),
-            Some(parts) => parts,
-            None => (number.as_str(), ""),
-        })
-        .collect();
-    let left = parts
-        .iter()
-        .map(|(whole, _)| whole.len())
-        .max()
-        .unwrap_or(0);
-    let right = parts.iter().map(|(_, part)| part.len()).max().unwrap_or(0);
-    parts
-        .iter()
-        .map(|(whole, part)| format!("{whole:>left$}.{part:<right$}"))
-        .collect()
+    ArrayText::new(tensor).map_or_else(|_| "None".to_owned(), |text| text.repr().to_string())
 }
 
 #[cfg(test)]
@@ -371,20 +343,36 @@ mod tests {
     }
 
     #[test]
-    fn bounds() {
-        let half = Tensor::scalar(0.5f32);
-        assert_eq!(array_repr(&half), "array(0.5, dtype=float32)");
-        let list = Tensor::from_slice([2], &[1f32, 2.5]).unwrap();
-        assert_eq!(array_repr(&list), "array([1. , 2.5], dtype=float32)");
-        let ints = Tensor::from_slice([1, 2], &[1i64, -2]).unwrap();
-        assert_eq!(array_repr(&ints), "array([[1, -2]])");
-        let none = Tensor::from_slice::<f64>([0], &[]).unwrap();
-        assert_eq!(array_repr(&none), "array([], dtype=float64)");
-        // As many brackets as the first dimension says would fill the memory.
+    fn arrays_are_shown_as_numpy_and_tensorflow_show_them() {
+        use StructuredValue::{Numpy, Tensor as Constant};
+        let matrix = Tensor::from_slice([2, 2], &[1i32, 2, 3, 4]).unwrap();
+        let floats = Tensor::from_slice([2], &[1f32, 2.5]).unwrap();
+        for (value, repr, str) in [
+            (Numpy(Tensor::scalar(1f64)), "array(1.)", "1.0"),
+            (
+                Numpy(floats.clone()),
+                "array([1. , 2.5], dtype=float32)",
+                "[1.  2.5]",
+            ),
+            (
+                Constant(Tensor::from_strings([0u64; 0], ["ab'"]).unwrap()),
+                "<tf.Tensor: shape=(), dtype=string, numpy=b\"ab'\">",
+                "tf.Tensor(b\"ab'\", shape=(), dtype=string)",
+            ),
+            (
+                Constant(matrix.clone()),
+                "<tf.Tensor: shape=(2, 2), dtype=int32, numpy=\narray([[1, 2],\n       [3, 4]], dtype=int32)>",
+                "tf.Tensor(\n[[1 2]\n [3 4]], shape=(2, 2), dtype=int32)",
+            ),
+        ] {
+            assert_eq!((&*repr_of(&value), &*str_of(&value)), (repr, str));
+        }
+        let rows = rows_of(&Numpy(matrix)).unwrap();
+        assert_eq!(rows, ["[1 2]", "[3 4]"]);
+        let rows = rows_of(&Constant(floats)).unwrap();
+        assert_eq!(rows[1], "tf.Tensor(2.5, shape=(), dtype=float32)");
+        assert_eq!(rows_of(&Numpy(Tensor::scalar(1f64))), None);
         let none = Tensor::from_slice::<f32>([1u64 << 40, 0], &[]).unwrap();
-        assert_eq!(
-            array_repr(&none),
-            "array([], shape=(1099511627776, 0), dtype=float32)"
-        );
+        assert_eq!(rows_of(&Numpy(none)).unwrap(), [""; 0]);
     }
 }

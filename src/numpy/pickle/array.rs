@@ -3,16 +3,18 @@ use prost::bytes::Bytes;
 use super::budget::Budget;
 use super::object::{Node, Object};
 use crate::error::{Error, Result};
-use crate::numpy::descr::Descr;
+use crate::numpy::descr::{ByteOrder, Descr};
 use crate::numpy::literal::Literal;
 use crate::numpy::{elements, layout};
-use crate::tensor::{Shape, Strings, Tensor};
+use crate::tensor::{DType, Shape, Strings, Tensor};
 
 /// A `dtype` of numpy.
 #[derive(Clone, Debug)]
 pub(super) struct ElementType {
     /// Kind and size: `f4`.
     code: String,
+    /// What numpy has from `ml_dtypes`, where `code` does not say it.
+    extension: Option<DType>,
     /// `<`, `>`, `|` or `=`.
     order: String,
     /// Name and type of the only field; nothing in it if there are several.
@@ -32,9 +34,20 @@ impl ElementType {
         }
         Ok(ElementType {
             code: code.to_owned(),
+            extension: None,
             order: "=".to_owned(),
             fields: None,
         })
+    }
+
+    /// Makes a type that numpy has from `ml_dtypes`.
+    pub(super) fn extension(dtype: DType) -> ElementType {
+        ElementType {
+            code: format!("V{}", dtype.size().unwrap_or(1)),
+            extension: Some(dtype),
+            order: "=".to_owned(),
+            fields: None,
+        }
     }
 
     /// Sets what `dtype.__setstate__` sets: version, byte order, type of subarrays, names and types of
@@ -76,8 +89,15 @@ impl ElementType {
             let name = literal.repr();
             Error::unsupported(format!("numpy's type {name}: {why}"))
         };
+        if let (Some(dtype), None) = (self.extension, &self.fields) {
+            let order = match self.order == ">" {
+                true => ByteOrder::Big,
+                false => ByteOrder::Little,
+            };
+            return Ok(Descr::Numbers { dtype, order });
+        }
         match Descr::parse(&literal)? {
-            Descr::Refused { .. } if self.is_object() => Err(refusal("objects are no numbers")),
+            Descr::Objects => Err(refusal("objects are no numbers")),
             Descr::Refused { why } => Err(refusal(why)),
             Descr::Void { .. } => Err(refusal("it does not say which dtype it stands for")),
             descr => Ok(descr),
@@ -148,7 +168,7 @@ pub(super) struct Arrays<'n> {
 impl Arrays<'_> {
     /// Makes the array that `ndarray.__setstate__` makes of version, shape, dtype, order, and
     /// elements: bytes, or a list of objects in row-major order.
-    pub(super) fn of_state(&mut self, state: &[Object]) -> Result<Tensor> {
+    pub(super) fn of_state(&mut self, state: &[Object]) -> Result<Node> {
         let bad = || Error::malformed("the state of an array is not one that numpy writes");
         let [_, shape, kind, fortran, data] = state else {
             return Err(bad());
@@ -160,15 +180,23 @@ impl Arrays<'_> {
             Object::Int(number) => *number != 0,
             _ => return Err(bad()),
         };
-        if let Object::Node(list) = data
-            && let Some(Node::List(list)) = self.nodes.get(*list)
+        if let Object::Node(place) = data
+            && let Some(Node::List(list)) = self.nodes.get(*place)
             && kind.is_object()
         {
-            return self.of_objects(shape, list);
+            return match self.strings(list)? {
+                Some(strings) => {
+                    check_count(&shape, list.len())?;
+                    let tensor = Tensor::from_shared_strings(shape, strings)?;
+                    Ok(Node::Array(Some(tensor)))
+                }
+                None => Ok(Node::Objects(shape, *place)),
+            };
         }
         let descr = kind.descr()?;
         let data = self.data(data).ok_or_else(bad)?;
-        self.of_bytes(&descr, shape, data, fortran)
+        let tensor = self.of_bytes(&descr, shape, data, fortran)?;
+        Ok(Node::Array(Some(tensor)))
     }
 
     /// Makes a scalar of the arguments of `scalar`.
@@ -229,11 +257,10 @@ impl Arrays<'_> {
         match descr {
             // They are taken as they are, or swapped.
             Descr::Numbers { .. } => {}
-            // Each string has an end, and texts are copied on the way.
+            // Each string is copied and has an end.
             _ => {
                 let ends = shape.elements().saturating_mul(STRING_OVERHEAD);
-                let texts = (data.len() as u64).saturating_mul(2);
-                self.budget.charge(ends.saturating_add(texts))?;
+                self.budget.charge(ends.saturating_add(data.len() as u64))?;
             }
         }
         elements::decode(descr, None, &shape, data).map_err(Error::without_offset)
@@ -252,39 +279,17 @@ impl Arrays<'_> {
         }
     }
 
-    /// Makes an array of texts and byte strings.
-    fn of_objects(&mut self, shape: Shape, list: &[Object]) -> Result<Tensor> {
-        if list.len() as u64 != shape.elements() {
-            return Err(Error::malformed(format!(
-                "an array of shape {shape} has {} elements",
-                list.len()
-            )));
-        }
-        let mut strings: Vec<&[u8]> = Vec::new();
-        for (index, object) in list.iter().enumerate() {
-            let string = match object {
-                Object::Str(text) => text.as_bytes(),
-                Object::Bytes(bytes) => bytes,
-                // A string of numpy.
-                Object::Tensor(tensor) if tensor.shape().is_scalar() => {
-                    let string = tensor.strings().and_then(|strings| strings.get(0));
-                    string.ok_or_else(|| self.no_string(index, object))?
-                }
-                _ => return Err(self.no_string(index, object)),
+    /// Returns objects that are all texts and byte strings.
+    fn strings(&mut self, list: &[Object]) -> Result<Option<Strings>> {
+        let mut size = 0u64;
+        for object in list {
+            let Some(string) = string(object) else {
+                return Ok(None);
             };
-            self.budget.charge(string.len() as u64 + STRING_OVERHEAD)?;
-            strings.push(string);
+            size = size.saturating_add(string.len() as u64 + STRING_OVERHEAD);
         }
-        let strings: Strings = strings.into_iter().collect();
-        Tensor::from_shared_strings(shape, strings)
-    }
-
-    fn no_string(&self, index: usize, object: &Object) -> Error {
-        Error::unsupported(format!(
-            "element {index} of an array of objects is {}, where texts and byte strings are read",
-            object.kind(self.nodes)
-        ))
-        .remedy("save numbers with `array.astype('float32')`, a type of their own")
+        self.budget.charge(size)?;
+        Ok(list.iter().map(string).collect())
     }
 
     fn shape(&self, object: &Object) -> Result<Shape> {
@@ -314,8 +319,28 @@ impl Arrays<'_> {
     }
 }
 
+/// Returns a text or byte string, one of numpy among them.
+fn string(object: &Object) -> Option<&[u8]> {
+    match object {
+        Object::Str(text) => Some(text.as_bytes()),
+        Object::Bytes(bytes) => Some(bytes),
+        Object::Tensor(tensor) if tensor.shape().is_scalar() => tensor.strings()?.get(0),
+        _ => None,
+    }
+}
+
+/// Proves that an array has as many objects as its shape says.
+pub(super) fn check_count(shape: &Shape, count: usize) -> Result<()> {
+    match shape.elements() == count as u64 {
+        true => Ok(()),
+        false => Err(Error::malformed(format!(
+            "an array of shape {shape} has {count} elements"
+        ))),
+    }
+}
+
 /// What a string takes besides its bytes.
-const STRING_OVERHEAD: u64 = 32;
+const STRING_OVERHEAD: u64 = 16;
 
 /// Returns each axis once.
 fn permutation(axes: &[Object], rank: usize) -> Option<Vec<usize>> {

@@ -2,8 +2,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// What a pickle may take whatever its length.
 const BASE: u64 = 64 << 20;
-/// And for each of its bytes.
-const PER_BYTE: u64 = 16;
+/// And for each of its bytes: strings of one byte take half of that.
+const PER_BYTE: u64 = 32;
 
 /// Memory that a pickle explains: what stands in it once can be meant many times, and is copied each
 /// time.

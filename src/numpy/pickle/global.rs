@@ -1,4 +1,6 @@
 use crate::error::{Error, Result};
+use crate::numpy::descr::is_void;
+use crate::tensor::DType;
 
 /// What a pickle may name: the parts of numpy's arrays, and nothing that acts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +19,10 @@ pub(super) enum Global {
     Encode,
     /// `bytes()`: none, in these protocols.
     Bytes,
+    /// `complex(1.5, -2.0)`
+    Complex,
+    /// A type of elements that numpy has from the package `ml_dtypes`, as `bfloat16`.
+    Extension(DType),
 }
 
 impl Global {
@@ -36,6 +42,11 @@ impl Global {
             ("numpy", "dtype") => Global::DType,
             ("_codecs", "encode") => Global::Encode,
             ("__builtin__" | "builtins", "bytes") => Global::Bytes,
+            ("__builtin__" | "builtins", "complex") => Global::Complex,
+            ("ml_dtypes", name) => match name.parse() {
+                Ok(dtype) if is_void(dtype) && dtype.name() == name => Global::Extension(dtype),
+                _ => return Err(refusal(module, name)),
+            },
             _ => return Err(refusal(module, name)),
         })
     }

@@ -1,15 +1,15 @@
-use std::collections::HashMap;
-
 use prost::bytes::Bytes;
 
 use super::array::{Arrays, ElementType};
 use super::budget::Budget;
 use super::code::{self, Code};
 use super::global::{self, Global};
+use super::memo::Memo;
 use super::object::{Node, Object, Text};
 use super::tree::Tree;
 use super::value::PickledValue;
 use crate::error::{Error, Result};
+use crate::tensor::Tensor;
 
 /// The last protocol that is known.
 const LAST_PROTOCOL: u8 = 5;
@@ -23,7 +23,7 @@ pub(super) struct Machine {
     stack: Vec<Object>,
     /// How high the stack was at each mark.
     marks: Vec<usize>,
-    memo: HashMap<u32, Object>,
+    memo: Memo,
     nodes: Vec<Node>,
     budget: Budget,
 }
@@ -35,7 +35,7 @@ impl Machine {
             code: Code::new(pickle),
             stack: Vec::new(),
             marks: Vec::new(),
-            memo: HashMap::new(),
+            memo: Memo::default(),
             nodes: Vec::new(),
         }
     }
@@ -193,7 +193,7 @@ impl Machine {
                 .map_err(|_| Error::malformed("more objects are remembered than have numbers"))?,
         };
         if matches!(opcode, b'g' | b'h' | b'j') {
-            let Some(object) = self.memo.get(&number) else {
+            let Some(object) = self.memo.get(number) else {
                 return Err(Error::malformed(format!(
                     "object {number} is meant, which was not remembered"
                 )));
@@ -201,7 +201,7 @@ impl Machine {
             self.stack.push(object.clone());
         } else {
             let object = self.top()?.clone();
-            self.memo.insert(number, object);
+            self.memo.put(number, object);
         }
         Ok(())
     }
@@ -304,6 +304,9 @@ impl Machine {
                 self.budget.charge(text.as_bytes().len() as u64)?;
                 Object::Bytes(latin1(text)?)
             }
+            (Global::Complex, [Object::Float(real), Object::Float(imaginary)]) => {
+                Object::Tensor(Box::new(Tensor::scalar([*real, *imaginary])))
+            }
             (Global::Bytes, []) => Object::Bytes(Bytes::new()),
             (Global::Reconstruct, [Object::Global(Global::NdArray), ..]) => {
                 self.push_node(Node::Array(None));
@@ -311,6 +314,11 @@ impl Machine {
             }
             (Global::DType, [Object::Str(code), ..]) => {
                 let element_type = ElementType::new(code.as_str())?;
+                self.push_node(Node::ElementType(element_type));
+                return Ok(());
+            }
+            (Global::DType, [Object::Global(Global::Extension(dtype)), ..]) => {
+                let element_type = ElementType::extension(*dtype);
                 self.push_node(Node::ElementType(element_type));
                 return Ok(());
             }
@@ -341,12 +349,12 @@ impl Machine {
                 element_type.set_state(state, &self.nodes)?;
                 Node::ElementType(element_type)
             }
-            Some(Node::Array(_)) => {
+            Some(Node::Array(_) | Node::Objects(..)) => {
                 let mut arrays = Arrays {
                     nodes: &self.nodes,
                     budget: &mut self.budget,
                 };
-                Node::Array(Some(arrays.of_state(state)?))
+                arrays.of_state(state)?
             }
             _ => return Err(bad()),
         };

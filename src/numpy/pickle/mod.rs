@@ -20,6 +20,7 @@ mod budget;
 mod code;
 mod global;
 mod machine;
+mod memo;
 mod object;
 mod tree;
 mod value;
@@ -31,6 +32,7 @@ mod tests {
     use super::*;
     use crate::error::{ErrorKind, Result};
     use crate::store::Blob;
+    use crate::tensor::{DType, Tensor};
 
     fn read(pickle: impl AsRef<[u8]>) -> Result<PickledValue> {
         PickledValue::read(&Blob::from_bytes(pickle.as_ref().to_vec()))
@@ -184,6 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn complex_numbers_are_arrays_of_no_dimensions() {
+        let number = Tensor::scalar([1.5f64, -2.0]);
+        for module in ["__builtin__", "builtins"] {
+            let pickle = format!("c{module}\ncomplex\n(F1.5\nF-2\ntR.");
+            assert_eq!(read(pickle).unwrap(), PickledValue::Array(number.clone()));
+        }
+        assert!(refusal(b"cbuiltins\ncomplex\n(V1j\ntR.").contains("Complex is called with"));
+    }
+
+    #[test]
     fn strings_of_python_2_are_text_where_they_can_be() {
         assert_eq!(
             read(b"S'it\\'s\\x41'\n.").unwrap(),
@@ -197,6 +209,90 @@ mod tests {
             read(b"V\\ud83e\\udd80\xe9\n.").unwrap(),
             PickledValue::Str("🦀é".to_owned())
         );
+    }
+
+    /// What `pickle.dumps(array, 2)` begins an array with, up to the type of its elements.
+    const ARRAY: &[u8] =
+        b"\x80\x02cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR(K\x01";
+
+    #[test]
+    fn types_of_ml_dtypes_are_read_by_their_names() {
+        let array = |name: &str, order: &str, data: &str| {
+            let mut pickle = ARRAY.to_vec();
+            pickle.extend(b"(K\x02tcnumpy\ndtype\n");
+            pickle.extend(
+                format!("cml_dtypes\n{name}\n\u{89}\u{88}")
+                    .chars()
+                    .map(|c| c as u8),
+            );
+            pickle.extend(
+                format!("\u{87}R(K\u{3}V{order}\nNNNK\u{2}K\u{2}K@tb\u{89}")
+                    .chars()
+                    .map(|c| c as u8),
+            );
+            pickle.extend(b"c_codecs\nencode\n(V");
+            pickle.extend(data.as_bytes());
+            pickle.extend(b"\nVlatin1\ntRtb.");
+            read(pickle)
+        };
+        let two = |dtype, bytes: &[u8]| {
+            PickledValue::Array(Tensor::from_bytes(dtype, [2], bytes.to_vec()).unwrap())
+        };
+        let halves = two(DType::BFLOAT16, &[0x80, 0x3f, 0, 0x40]);
+        assert_eq!(array("bfloat16", "<", "\\u0080?\\u0000@").unwrap(), halves);
+        assert_eq!(array("bfloat16", ">", "?\\u0080@\\u0000").unwrap(), halves);
+        assert_eq!(array("int4", "<", "ab").unwrap(), two(DType::INT4, b"ab"));
+        for name in ["float32", "string", "finfo", "BFLOAT16", "DT_BFLOAT16"] {
+            let error = refusal(format!("cml_dtypes\n{name}\n."));
+            assert!(error.contains("is not read: of what"), "{error}");
+        }
+        // Alone, a type is no value.
+        assert!(refusal("cml_dtypes\nbfloat16\n.").contains("no value"));
+    }
+
+    #[test]
+    fn arrays_of_objects_are_their_objects() {
+        let array = |dims: &[u8], list: &[u8]| {
+            let kind = b"tcnumpy\ndtype\n(VO8\n\x89\x88tR\x89";
+            read([ARRAY, b"(", dims, kind, list, b"tb."].concat())
+        };
+        let Ok(PickledValue::Objects { shape, elements }) = array(b"K\x01K\x02", b"](K\x07]e")
+        else {
+            panic!()
+        };
+        assert_eq!(shape.dims(), [1, 2]);
+        assert_eq!(elements, [PickledValue::Int(7), PickledValue::List(vec![])]);
+        let strings = Tensor::from_strings([2], ["a", "b"]).unwrap();
+        let read = array(b"K\x02", b"](Va\nU\x01be").unwrap();
+        assert_eq!(read, PickledValue::Array(strings));
+        for list in [&b"](K\x07e"[..], b"](K\x07K\x07K\x07e", b"](Va\ne", b"]"] {
+            array(b"K\x02", list).unwrap_err();
+        }
+        // A list that grows after the array was made of it.
+        let grown = array(b"K\x01", b"]q\x00K\x07a").map(drop);
+        assert!(grown.is_ok(), "{grown:?}");
+        let pickle = [
+            ARRAY,
+            b"(K\x01tcnumpy\ndtype\n(VO8\n\x89\x88tR\x89]q\x00K\x07atbh\x00K\x08a0.",
+        ]
+        .concat();
+        assert!(fault(pickle).contains("has 2 elements"));
+        let (start, state) = ARRAY.split_at(ARRAY.len() - 3);
+        let kind = b"(K\x01tcnumpy\ndtype\n(VO8\n\x89\x88tR\x89]h\x00atb.";
+        let itself = refusal([start, b"q\x00", state, kind].concat());
+        assert!(itself.contains("an array contains itself"), "{itself}");
+    }
+
+    #[test]
+    fn what_stands_in_a_pickle_once_is_explained_by_it() {
+        // As many truth values as a mask of an image has.
+        let mut pickle = b"](".to_vec();
+        pickle.extend(b"\x88".repeat(3 << 20));
+        pickle.extend(b"e.");
+        let Ok(PickledValue::List(list)) = read(pickle) else {
+            panic!()
+        };
+        assert_eq!(list.len(), 3 << 20);
     }
 
     #[test]

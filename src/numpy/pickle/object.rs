@@ -2,7 +2,7 @@ use prost::bytes::Bytes;
 
 use super::array::ElementType;
 use super::global::Global;
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 
 /// What opcodes work on. A copy of a container is the same container.
 #[derive(Clone, Debug)]
@@ -57,6 +57,8 @@ pub(super) enum Node {
     ElementType(ElementType),
     /// An array; nothing until its state is set.
     Array(Option<Tensor>),
+    /// An array of what is in a list, that at this place.
+    Objects(Shape, usize),
 }
 
 impl Object {
@@ -76,7 +78,7 @@ impl Object {
                 Some(Node::Tuple(_)) => "a tuple",
                 Some(Node::Dict(_)) => "a dict",
                 Some(Node::ElementType(_)) => "a dtype",
-                Some(Node::Array(_)) => "an array",
+                Some(Node::Array(_) | Node::Objects(..)) => "an array",
                 None => "nothing",
             },
         }

@@ -1,3 +1,4 @@
+use super::array::check_count;
 use super::budget::Budget;
 use super::object::{Node, Object};
 use super::value::PickledValue;
@@ -12,20 +13,27 @@ pub(super) struct Tree<'n> {
     budget: &'n mut Budget,
     /// The containers around the object that is looked at.
     path: Vec<usize>,
+    /// Those that were values before: others have what stands in the pickle for them alone.
+    seen: Vec<bool>,
+    /// How many of those on the path were.
+    copies: usize,
 }
 
 impl<'n> Tree<'n> {
     pub(super) fn new(nodes: &'n [Node], budget: &'n mut Budget) -> Self {
-        let path = Vec::new();
         Tree {
             nodes,
             budget,
-            path,
+            path: Vec::new(),
+            seen: vec![false; nodes.len()],
+            copies: 0,
         }
     }
 
     pub(super) fn value(&mut self, object: &Object) -> Result<PickledValue> {
-        self.budget.charge(size_of::<PickledValue>() as u64)?;
+        if self.copies > 0 {
+            self.budget.charge(size_of::<PickledValue>() as u64)?;
+        }
         Ok(match object {
             Object::None => PickledValue::None,
             Object::Bool(value) => PickledValue::Bool(*value),
@@ -55,6 +63,11 @@ impl<'n> Tree<'n> {
             )));
         }
         self.path.push(place);
+        let is_copy = self
+            .seen
+            .get_mut(place)
+            .is_some_and(|seen| std::mem::replace(seen, true));
+        self.copies += usize::from(is_copy);
         let value = match self.nodes.get(place) {
             Some(Node::List(elements)) => PickledValue::List(self.values(elements)?),
             Some(Node::Tuple(elements)) => PickledValue::Tuple(self.values(elements)?),
@@ -66,12 +79,25 @@ impl<'n> Tree<'n> {
                 PickledValue::Dict(values)
             }
             Some(Node::Array(Some(tensor))) => PickledValue::Array(tensor.clone()),
+            Some(Node::Objects(shape, list)) => {
+                let elements = match self.nodes.get(*list) {
+                    Some(Node::List(elements)) => elements,
+                    _ => return Err(self.refusal(object)),
+                };
+                // The list may have grown since.
+                check_count(shape, elements.len())?;
+                PickledValue::Objects {
+                    shape: shape.clone(),
+                    elements: self.values(elements)?,
+                }
+            }
             Some(Node::Array(None)) => {
                 return Err(Error::malformed("an array of which nothing is said"));
             }
             Some(Node::ElementType(_)) | None => return Err(self.refusal(object)),
         };
         self.path.pop();
+        self.copies -= usize::from(is_copy);
         Ok(value)
     }
 

@@ -5,7 +5,7 @@ use prost::bytes::Bytes;
 use super::machine::Machine;
 use crate::error::{Error, Result};
 use crate::store::{Blob, LocalStore, Store};
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 
 /// A value that Python pickled: numbers, texts, containers of them, and arrays of numpy.
 ///
@@ -20,10 +20,11 @@ use crate::tensor::Tensor;
 /// | `str`; a string of Python 2 that is ASCII | [`Str`](Self::Str) |
 /// | `bytes`, `bytearray`; any other string of Python 2 | [`Bytes`](Self::Bytes) |
 /// | `list`, `tuple`, `dict` | [`List`](Self::List), [`Tuple`](Self::Tuple), [`Dict`](Self::Dict) |
-/// | arrays and scalars of numpy | [`Array`](Self::Array) |
+/// | arrays and scalars of numpy, `complex` | [`Array`](Self::Array) |
+/// | arrays of any other objects | [`Objects`](Self::Objects) |
 ///
-/// Arrays have the dtypes of [`NpyReader`](crate::numpy::NpyReader); those of texts, byte strings and
-/// objects that are such become STRING.
+/// Arrays have the dtypes of [`NpyReader`](crate::numpy::NpyReader), and those of `ml_dtypes`, which
+/// pickles name; those of texts, byte strings and objects that are such become STRING.
 ///
 /// ```
 /// use savedmodel::numpy::PickledValue;
@@ -61,6 +62,13 @@ pub enum PickledValue {
     /// An array, or a scalar of numpy, which has no dimensions. Elements are those of the file where
     /// that has them in row-major order, little-endian, from protocol 3 on.
     Array(Tensor),
+    /// An array of Python objects that are not all texts and byte strings, in row-major order.
+    Objects {
+        /// The shape.
+        shape: Shape,
+        /// As many values as it has.
+        elements: Vec<PickledValue>,
+    },
 }
 
 impl PickledValue {
@@ -83,10 +91,26 @@ impl PickledValue {
     ///
     /// `Unsupported` for names, objects and types other than those above, for containers that contain
     /// themselves or nest deeper than 128, and for whole numbers beyond 128 bits; `Malformed` for what
-    /// is no pickle; `TooLarge` if values that are meant many times would take more than 64 MiB and 16
+    /// is no pickle; `TooLarge` if values that are meant many times would take more than 64 MiB and 32
     /// times the file; `Io` if reading fails.
     pub fn read(blob: &Blob) -> Result<PickledValue> {
         Machine::new(blob.read(0, blob.len())?).run()
+    }
+
+    /// Says in an error what the value is.
+    pub(in crate::numpy) fn kind(&self) -> &'static str {
+        match self {
+            PickledValue::None => "None",
+            PickledValue::Bool(_) => "a bool",
+            PickledValue::Int(_) => "an int",
+            PickledValue::Float(_) => "a float",
+            PickledValue::Str(_) => "a text",
+            PickledValue::Bytes(_) => "bytes",
+            PickledValue::List(_) => "a list",
+            PickledValue::Tuple(_) => "a tuple",
+            PickledValue::Dict(_) => "a dict",
+            PickledValue::Array(_) | PickledValue::Objects { .. } => "an array",
+        }
     }
 
     /// Returns the value under a key of a dict; `None` if this is none or has no such key.

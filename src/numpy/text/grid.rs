@@ -3,12 +3,31 @@ use std::fmt::{self, Write};
 use crate::tensor::Shape;
 
 /// Lines are no longer, unless a single element is.
-const LINE: usize = 75;
+pub(super) const LINE: usize = 75;
 /// Of more elements than these, the middles of long axes are left out.
 const MOST_ELEMENTS: u64 = 1000;
 /// So many are shown at either end of an axis whose middle is left out.
 const EDGE: usize = 3;
 const ELLIPSIS: &str = "...";
+
+/// What stands around an array and between its elements.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    pub(super) separator: &'static str,
+    /// How many characters stand before the array, below which no line begins.
+    pub(super) prefix: usize,
+    /// How long lines are, without what stands behind the array.
+    pub(super) line: usize,
+}
+
+impl Layout {
+    /// An array that stands alone.
+    pub(super) const PLAIN: Layout = Layout {
+        separator: " ",
+        prefix: 0,
+        line: LINE,
+    };
+}
 
 /// Where the elements of an array stand: brackets, lines and what is left out.
 #[derive(Debug)]
@@ -17,11 +36,12 @@ pub(super) struct Grid {
     /// How many elements apart neighbours on each axis are.
     strides: Vec<usize>,
     is_summarized: bool,
+    layout: Layout,
 }
 
 impl Grid {
     /// Returns nothing for an array without elements, which has no places.
-    pub(super) fn new(shape: &Shape) -> Option<Grid> {
+    pub(super) fn new(shape: &Shape, layout: Layout) -> Option<Grid> {
         if shape.elements() == 0 {
             return None;
         }
@@ -34,8 +54,14 @@ impl Grid {
         Some(Grid {
             dims,
             strides,
-            is_summarized: shape.elements() > MOST_ELEMENTS,
+            is_summarized: Grid::is_summarized(shape),
+            layout,
         })
+    }
+
+    /// Says whether elements of such an array are left out.
+    pub(super) fn is_summarized(shape: &Shape) -> bool {
+        shape.elements() > MOST_ELEMENTS
     }
 
     /// Calls `each` with the places of all elements that are shown.
@@ -71,7 +97,7 @@ impl Grid {
         out.write_char('[')?;
         let axes_left = self.dims.len() - axis;
         if axes_left == 1 {
-            let mut row = Row::new(axis);
+            let mut row = Row::new(axis, self.layout);
             let mut text = String::new();
             for step in self.steps(axis) {
                 text.clear();
@@ -85,10 +111,11 @@ impl Grid {
         } else {
             for (count, step) in self.steps(axis).enumerate() {
                 if count > 0 {
+                    out.write_str(self.layout.separator.trim_end())?;
                     for _ in 1..axes_left {
                         out.write_char('\n')?;
                     }
-                    write!(out, "{:1$}", "", indent(axis))?;
+                    write!(out, "{:1$}", "", indent(axis) + self.layout.prefix)?;
                 }
                 match step {
                     Some(step) => {
@@ -125,17 +152,19 @@ struct Row {
     indent: usize,
     /// A line that would be longer is ended before: brackets will be closed behind it.
     limit: usize,
+    separator: &'static str,
     is_first_line: bool,
     is_first_word: bool,
 }
 
 impl Row {
-    fn new(axis: usize) -> Row {
-        let indent = indent(axis);
+    fn new(axis: usize, layout: Layout) -> Row {
+        let indent = indent(axis) + layout.prefix;
         Row {
             line: " ".repeat(indent),
             indent,
-            limit: LINE.saturating_sub(axis + 1),
+            limit: layout.line.saturating_sub(axis + 1),
+            separator: layout.separator,
             is_first_line: true,
             is_first_word: true,
         }
@@ -143,7 +172,7 @@ impl Row {
 
     fn push(&mut self, out: &mut impl Write, word: &str) -> fmt::Result {
         if !self.is_first_word {
-            self.line.push(' ');
+            self.line.push_str(self.separator);
         }
         self.is_first_word = false;
         if self.line.len() + word.len() > self.limit && self.line.len() > self.indent {

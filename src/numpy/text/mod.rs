@@ -2,7 +2,7 @@ use std::fmt;
 
 use self::elements::Elements;
 use self::format::Format;
-use self::grid::Grid;
+use self::grid::{Grid, Layout};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -13,6 +13,9 @@ mod elements;
 mod float;
 mod format;
 mod grid;
+mod repr;
+
+pub use self::repr::ArrayRepr;
 
 /// A tensor as `print` shows it in Python when it is an array of numpy: the text that
 /// `saved_model_cli run` prints of each result.
@@ -56,6 +59,26 @@ impl<'t> ArrayText<'t> {
             ))),
         }
     }
+
+    /// Returns the text that `repr` has of the array, as which Python shows it within other values:
+    /// with commas, and with the dtype where the elements leave it open.
+    ///
+    /// ```
+    /// use savedmodel::Tensor;
+    /// use savedmodel::numpy::ArrayText;
+    ///
+    /// let tensor = Tensor::from_slice([2], &[1f32, 2.5])?;
+    /// let repr = ArrayText::new(&tensor)?.repr().to_string();
+    /// assert_eq!(repr, "array([1. , 2.5], dtype=float32)");
+    /// assert_eq!(ArrayText::new(&Tensor::scalar(1f64))?.repr().to_string(), "array(1.)");
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
+    pub fn repr(&self) -> ArrayRepr<'t> {
+        ArrayRepr {
+            tensor: self.tensor,
+            elements: self.elements.clone(),
+        }
+    }
 }
 
 impl fmt::Display for ArrayText<'_> {
@@ -66,7 +89,7 @@ impl fmt::Display for ArrayText<'_> {
             self.elements.write_scalar(&mut word);
             return f.write_str(&word);
         }
-        let Some(grid) = Grid::new(shape) else {
+        let Some(grid) = Grid::new(shape, Layout::PLAIN) else {
             return f.write_str("[]");
         };
         let format = Format::new(&self.elements, &grid);
@@ -104,6 +127,59 @@ mod tests {
         values[500] = 1e30;
         let tensor = Tensor::from_slice([1001], &values).unwrap();
         assert_eq!(text(&tensor), "[1. 1. 1. ... 1. 1. 1.]");
+    }
+
+    #[test]
+    fn arrays_within_other_values_say_what_they_are_of() {
+        let repr = |tensor: Tensor| ArrayText::new(&tensor).unwrap().repr().to_string();
+        let thirds: Vec<f32> = (0..40).map(|index| index as f32 / 3.0).collect();
+        let lines = repr(Tensor::from_slice([40], &thirds).unwrap());
+        assert!(
+            lines.starts_with("array([ 0.        ,  0.33333334,  0.6666667 ,  1.        ,  1.3333334 ,\n        1.6666666 ,"),
+            "{lines}"
+        );
+        assert!(
+            lines.ends_with("12.666667  , 13.        ],\n      dtype=float32)"),
+            "{lines}"
+        );
+        let many = Tensor::from_slice([2000], &(0..2000).collect::<Vec<i64>>()).unwrap();
+        for (tensor, text) in [
+            (
+                many,
+                "array([   0,    1,    2, ..., 1997, 1998, 1999], shape=(2000,))",
+            ),
+            (
+                Tensor::from_slice([2, 2, 2], &(0..8).map(f64::from).collect::<Vec<_>>()).unwrap(),
+                "array([[[0., 1.],\n        [2., 3.]],\n\n       [[4., 5.],\n        [6., 7.]]])",
+            ),
+            (
+                Tensor::from_slice::<i32>([2, 0], &[]).unwrap(),
+                "array([], shape=(2, 0), dtype=int32)",
+            ),
+            (
+                Tensor::from_slice::<f64>([0], &[]).unwrap(),
+                "array([], dtype=float64)",
+            ),
+            (Tensor::scalar(true), "array(True)"),
+            (
+                Tensor::from_slice([1], &[[1f64, 2.0]]).unwrap(),
+                "array([1.+2.j])",
+            ),
+            (
+                Tensor::from_strings([2], ["a", "b'"]).unwrap(),
+                "array([b'a', b\"b'\"], dtype=object)",
+            ),
+            (
+                Tensor::from_bytes(DType::FLOAT8_E5M2, [1], vec![0x3c]).unwrap(),
+                "array([1], dtype='float8_e5m2')",
+            ),
+            (
+                Tensor::from_bytes(DType::QINT16, [1], vec![1, 0]).unwrap(),
+                "array([(1,)], dtype=[('qint16', '<i2')])",
+            ),
+        ] {
+            assert_eq!(repr(tensor), text);
+        }
     }
 
     #[test]

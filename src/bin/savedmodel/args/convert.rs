@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use savedmodel::{DType, model, numpy};
+use savedmodel::{DType, model};
 
-use super::EXIT_CODES;
+use super::{EXIT_CODES, Strings};
 use crate::convert::{ByteSize, Rename};
 
 /// Writes a model with its program in another form, or tensors in another format.
@@ -55,9 +55,9 @@ pub(crate) struct Convert {
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub(crate) metadata: Vec<(String, String)>,
 
-    /// Write strings to an .npz file so [default: fixed-width]
+    /// Write strings to an .npz file so [default: fixed]
     #[arg(long, value_name = "FORM")]
-    pub(crate) strings: Option<NpzStrings>,
+    pub(crate) strings: Option<Strings>,
 
     /// Leave out tensors of dtypes that the format does not have
     #[arg(long)]
@@ -135,24 +135,6 @@ impl From<CastTo> for DType {
             CastTo::Bf16 => DType::BFLOAT16,
             CastTo::F32 => DType::FLOAT,
             CastTo::F64 => DType::DOUBLE,
-        }
-    }
-}
-
-/// How an .npz file has strings.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NpzStrings {
-    /// As byte strings of one width
-    FixedWidth,
-    /// As Python objects, for which np.load wants allow_pickle=True
-    Objects,
-}
-
-impl From<NpzStrings> for numpy::StringForm {
-    fn from(strings: NpzStrings) -> Self {
-        match strings {
-            NpzStrings::FixedWidth => numpy::StringForm::FixedWidth,
-            NpzStrings::Objects => numpy::StringForm::Objects,
         }
     }
 }

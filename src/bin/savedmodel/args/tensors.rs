@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use savedmodel::TensorSlice;
+use savedmodel::numpy::StringForm;
 
 use super::EXIT_CODES;
 
@@ -36,8 +37,8 @@ pub(crate) struct Variables {
     #[arg(long, value_name = "N", default_value_t = 1000, requires = "values")]
     pub(crate) limit: u64,
 
-    /// Take a slice of the one tensor that KEY selects, for --values and --stats: START,LENGTH or - for each dimension, with
-    /// colons between, as in 0,2:-
+    /// Take a slice of the one tensor that KEY selects, for --values and --stats: START,LENGTH or -
+    /// for each dimension, with colons between, as in 0,2:-
     #[arg(
         long,
         value_name = "SLICE",
@@ -86,9 +87,19 @@ pub(crate) struct Variables {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Strings {
     /// All as wide as the longest, numpy's `S`; refused if one ends with a zero byte
+    #[value(alias = "fixed-width")]
     Fixed,
     /// Python objects, which np.load takes with allow_pickle=True
     Objects,
+}
+
+impl From<Strings> for StringForm {
+    fn from(strings: Strings) -> Self {
+        match strings {
+            Strings::Fixed => StringForm::FixedWidth,
+            Strings::Objects => StringForm::Objects,
+        }
+    }
 }
 
 /// Makes one bundle of several: the shards of all, with one index.

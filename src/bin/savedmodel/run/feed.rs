@@ -180,6 +180,13 @@ fn check_losses(array: &Array, target: &Target<'_>) -> Result<(), Failure> {
             "a string is true whatever it says; write True or False".to_owned(),
         ));
     }
+    // Objects are cast as Python casts them, one by one; what is lost is what an array of them loses.
+    let numbers = match elements {
+        Elements::Objects(values) => array_of(&Value::List(values.clone())).ok(),
+        _ => None,
+    };
+    let numbers = numbers.filter(|numbers| numbers.shape().len() == 1);
+    let elements = numbers.as_ref().map_or(elements, Array::elements);
     let Some((index, loss)) = first_loss(elements, dtype) else {
         return Ok(());
     };

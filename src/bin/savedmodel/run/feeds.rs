@@ -1,5 +1,7 @@
 //! Values brought to the inputs of a signature.
 
+use std::collections::{HashMap, HashSet};
+
 use savedmodel::model::Component;
 use savedmodel::numpy::is_void;
 use savedmodel::{DType, MetaGraph, Signature, Tensor, inspect};
@@ -70,25 +72,30 @@ impl Wanted<'_> {
     ) -> Result<Vec<Feed>, Failure> {
         self.check_keys(&given)?;
         self.fit_examples(&mut given, random.as_mut(), remark)?;
+        let by_name: HashMap<&str, &Component> = self.by_name();
         let mut feeds = Vec::new();
+        // Tensors of the graph, which may have several inputs.
+        let mut fed = HashSet::new();
         for (key, value, source) in given.into_inputs() {
-            let Some(input) = self.inputs.iter().find(|input| input.name == key) else {
+            let Some(input) = by_name.get(&*key) else {
                 continue; // Checked above.
             };
+            fed.insert(&*input.tensor);
             feeds.push(Feed {
                 tensor: tensor_of(value, input, Grammar::Ours)?,
                 name: key,
                 source,
             });
         }
+        let given: HashSet<&str> = feeds.iter().map(|feed| &*feed.name).collect();
+        let is_given = |input: &&Component| given.contains(&*input.name);
+        let open: Vec<&Component> = self.inputs.iter().filter(|it| !is_given(it)).collect();
+        let ops = self.ops_of(&open)?;
         let mut missing = Vec::new();
-        for input in self.inputs {
-            if feeds.iter().any(|feed| feed.name == input.name) {
-                continue;
-            }
+        for input in open {
             let (tensor, source) = match (self.default_of(input)?, &mut random) {
                 (Some(tensor), _) => (tensor, Source::Default),
-                (None, _) if self.has_value(input)? || self.is_fed_as_another(input, &feeds) => {
+                (None, _) if self.has_value(input, &ops)? || fed.contains(&*input.tensor) => {
                     continue;
                 }
                 (None, Some(random)) => (random.tensor(input)?, Source::Random),
@@ -100,6 +107,7 @@ impl Wanted<'_> {
                     continue;
                 }
             };
+            fed.insert(&*input.tensor);
             feeds.push(Feed {
                 name: input.name.clone(),
                 tensor,
@@ -121,10 +129,11 @@ impl Wanted<'_> {
     }
 
     fn check_keys(&self, given: &GivenInputs) -> Result<(), Failure> {
-        let names: Vec<&str> = self.inputs.iter().map(|input| &*input.name).collect();
-        let Some(unknown) = given.keys().find(|key| !names.contains(key)) else {
+        let known = self.by_name();
+        let Some(unknown) = given.keys().find(|key| !known.contains_key(key)) else {
             return Ok(());
         };
+        let names: Vec<&str> = self.inputs.iter().map(|input| &*input.name).collect();
         let near = names
             .iter()
             .map(|name| (strsim::jaro_winkler(name, unknown), name))
@@ -171,9 +180,7 @@ impl Wanted<'_> {
                 && let Some(input) = self.inputs.iter().find(|input| input.name == key)
                 && self.default_of(input)?.is_none()
             {
-                let form = spec.placeholder()?;
-                let count = random.shape(input)?.elements();
-                let examples = (0..count).map(|_| random.example(&form)).collect();
+                let examples = random.examples(input, &spec.placeholder()?)?;
                 let given_examples = Given::Examples(ExampleList { examples });
                 given.put(key, given_examples, Source::Random);
             }
@@ -186,19 +193,33 @@ impl Wanted<'_> {
         Ok(self.signature.default_value(&input.name)?)
     }
 
-    /// Says whether the graph has a value for an input that is not fed.
-    fn has_value(&self, input: &Component) -> Result<bool, Failure> {
-        match self.meta_graph.graph().node(input.node()) {
-            Ok(node) => Ok(node.op() == "PlaceholderWithDefault"),
-            Err(error) => Err(error.into()),
-        }
+    fn by_name(&self) -> HashMap<&str, &Component> {
+        let inputs = self.inputs.iter();
+        inputs.map(|input| (&*input.name, input)).collect()
     }
 
-    /// Says whether an input of another name is the same tensor.
-    fn is_fed_as_another(&self, input: &Component, feeds: &[Feed]) -> bool {
-        let same = |other: &&Component| other.tensor == input.tensor;
-        let mut others = self.inputs.iter().filter(same);
-        others.any(|other| feeds.iter().any(|feed| feed.name == other.name))
+    /// Returns the ops of the nodes of inputs by their names, on one walk over the graph.
+    fn ops_of(&self, inputs: &[&Component]) -> Result<HashMap<&str, &str>, Failure> {
+        let mut wanted: HashSet<&str> = inputs.iter().map(|input| input.node()).collect();
+        let mut ops = HashMap::new();
+        let mut nodes = self.meta_graph.graph().nodes();
+        while !wanted.is_empty()
+            && let Some(node) = nodes.next().transpose()?
+        {
+            if wanted.remove(node.name()) {
+                ops.insert(node.name(), node.op());
+            }
+        }
+        Ok(ops)
+    }
+
+    /// Says whether the graph has a value for an input that is not fed.
+    fn has_value(&self, input: &Component, ops: &HashMap<&str, &str>) -> Result<bool, Failure> {
+        match ops.get(input.node()) {
+            Some(op) => Ok(*op == "PlaceholderWithDefault"),
+            // There is none, in the words of the graph.
+            None => Ok(self.meta_graph.graph().node(input.node()).map(|_| false)?),
+        }
     }
 
     fn of_input(&self, key: &str, failure: Failure) -> Failure {

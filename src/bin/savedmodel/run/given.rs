@@ -89,8 +89,11 @@ impl GivenInputs {
         request: Request,
         inputs: &[String],
     ) -> Result<(), Failure> {
+        // A request has each key once.
+        let besides = self.inputs.len();
         let mut add = |key: String, given| {
-            if self.source(&key).is_none() {
+            let mut known = self.inputs.iter().take(besides);
+            if !known.any(|(known, ..)| *known == key) {
                 self.inputs.push((key, given, Source::Request));
             }
         };

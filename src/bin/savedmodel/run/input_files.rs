@@ -1,18 +1,14 @@
 //! Arrays in files, for `--inputs`.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use savedmodel::numpy::{NpyReader, NpzReader, PickledValue};
-use savedmodel::store::Blob;
 
 use super::expression::{Array, Value};
 use super::given::Given;
 use crate::failure::Failure;
-
-/// So many bytes are unpacked of an array of Python objects.
-const MAX_OBJECTS: u64 = 1 << 30;
 
 /// Reads the files of `KEY=FILE` or `KEY=FILE[NAME]`, semicolons between them, in the order in which
 /// keys are first named; of equal keys the last counts.
@@ -79,20 +75,11 @@ impl<'a> Place<'a> {
                 if let Some(name) = self.name {
                     warn(self.name_ignored(name));
                 }
-                array(NpyReader::open(path)?, || {
-                    fs::read(path).map_err(|error| self.unreadable(&error))
-                })
+                array(NpyReader::open(path)?)
             }
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => {
                 let archive = NpzReader::open(path)?;
-                let name = self.member(&archive)?;
-                array(archive.array(name)?, || {
-                    let mut file = Vec::new();
-                    let stream = archive.stream(name)?;
-                    let read = stream.take(MAX_OBJECTS).read_to_end(&mut file);
-                    read.map_err(|error| self.unreadable(&error))?;
-                    Ok(file)
-                })
+                array(archive.array(self.member(&archive)?)?)
             }
             _ => self.unpickle(path, warn),
         }
@@ -142,7 +129,7 @@ impl<'a> Place<'a> {
         let value = PickledValue::open(path)?;
         match (self.name, &value) {
             (None, _) => unpickled(value),
-            (Some(name), PickledValue::Array(_)) => {
+            (Some(name), PickledValue::Array(_) | PickledValue::Objects { .. }) => {
                 warn(self.name_ignored(name));
                 unpickled(value)
             }
@@ -161,28 +148,11 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Returns what an array has; of one of Python objects, which `read` reads whole, what was pickled.
-fn array(
-    array: NpyReader,
-    read: impl FnOnce() -> Result<Vec<u8>, Failure>,
-) -> Result<Given, Failure> {
-    match array.descr() {
-        "|O" => unpickled(PickledValue::read(&Blob::from_bytes(pickle_of(read()?)))?),
-        descr if array.dtype().is_none() && descr.contains('V') => Ok(Given::Void(array)),
-        _ => Ok(Given::Tensor(array.tensor()?)),
+fn array(array: NpyReader) -> Result<Given, Failure> {
+    match array.dtype().is_none() && array.descr().contains('V') {
+        true => Ok(Given::Void(array)),
+        false => unpickled(array.value()?),
     }
-}
-
-/// Cuts off the header of an array of objects, which was read without fault before.
-fn pickle_of(mut file: Vec<u8>) -> Vec<u8> {
-    let length = match *file {
-        [_, _, _, _, _, _, 1, _, a, b, ..] => 10 + usize::from(u16::from_le_bytes([a, b])),
-        [_, _, _, _, _, _, _, _, a, b, c, d, ..] => {
-            12usize.saturating_add(u32::from_le_bytes([a, b, c, d]) as usize)
-        }
-        _ => 0,
-    };
-    file.split_off(length.min(file.len()))
 }
 
 fn unpickled(value: PickledValue) -> Result<Given, Failure> {
@@ -212,6 +182,9 @@ fn value_of(value: PickledValue) -> Result<Value, Failure> {
             Value::Dict(entries.collect::<Result<_, Failure>>()?)
         }
         PickledValue::Array(tensor) => Value::Array(Array::of_tensor(&tensor)?),
+        PickledValue::Objects { shape, elements } => {
+            Value::Array(Array::of_objects(shape.dims(), all(elements)?))
+        }
         _ => return Err(Failure::Usage("a pickled value of no known kind".into())),
     })
 }

@@ -40,10 +40,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use savedmodel::model::Component;
-use savedmodel::numpy::StringForm;
 use savedmodel::{MetaGraph, SavedModel, Tensor};
 
-use crate::args::Strings;
 use crate::failure::{Failure, Outcome};
 use crate::text::Escaped;
 use crate::{json, path, remark, show, signature};
@@ -104,10 +102,7 @@ pub(crate) fn run(args: &Run, out: &mut impl Write) -> Result<Outcome, Failure> 
     let directory = args.outdir.as_deref().map(|directory| OutputDirectory {
         directory,
         overwrite: args.overwrite,
-        strings: match args.strings {
-            Strings::Fixed => StringForm::FixedWidth,
-            Strings::Objects => StringForm::Objects,
-        },
+        strings: args.strings.into(),
     });
     if let Some(directory) = &directory {
         let is_wanted = |name: &String| args.output.is_empty() || args.output.contains(name);

@@ -8,6 +8,8 @@ use crate::failure::Failure;
 
 /// So many elements may be made up for an input.
 const MAX_ELEMENTS: u64 = 1 << 28;
+/// And so many values of examples, which take far more memory each.
+const MAX_VALUES: u64 = 1 << 24;
 /// What is made up stays below it, so that it is found in small tables.
 const BELOW: u64 = 10;
 
@@ -89,8 +91,8 @@ impl RandomInputs {
         }
         match dtype {
             DType::STRING => {
-                let words: Vec<Vec<u8>> = (0..shape.elements()).map(|_| self.word()).collect();
-                Ok(Tensor::from_strings(shape, words)?)
+                let words = (0..shape.elements()).map(|_| self.word());
+                Ok(Tensor::from_strings(shape.clone(), words)?)
             }
             DType::BOOL => self.fill(dtype, shape, |random| random.below(2) == 1),
             DType::DOUBLE => self.fill(dtype, shape, RandomInputs::fraction),
@@ -108,8 +110,29 @@ impl RandomInputs {
         }
     }
 
-    /// Makes up as many values for each feature as a form has.
-    pub(super) fn example(&mut self, form: &Example) -> Example {
+    /// Makes up as many examples as an input takes, with as many values for each feature as a form has.
+    pub(super) fn examples(
+        &mut self,
+        input: &Component,
+        form: &Example,
+    ) -> Result<Vec<Example>, Failure> {
+        let count = self.shape(input)?.elements();
+        let values = form.features().map(|(_, feature)| 1 + feature.len() as u64);
+        let values = values.fold(1, u64::saturating_add);
+        if count.saturating_mul(values) > MAX_VALUES {
+            return Err(Failure::Usage(
+                format!(
+                    "input `{}` takes {count} examples, too many to be made up: more than \
+                     {MAX_VALUES} values and features",
+                    input.name
+                )
+                .into(),
+            ));
+        }
+        Ok((0..count).map(|_| self.example(form)).collect())
+    }
+
+    fn example(&mut self, form: &Example) -> Example {
         let mut example = Example::new();
         for (name, feature) in form.features() {
             let count = 0..feature.len();

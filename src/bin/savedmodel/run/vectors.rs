@@ -170,6 +170,11 @@ fn our_persona_refuses_what_would_become_another_number() {
             "x:0 (int32): 1.7 at [0] is no integer of this type; .astype(\"int32\") on an array cuts it off",
         ),
         (
+            "np.array([1, 2.5], dtype=object)",
+            DType::INT32,
+            "x:0 (int32): 2.5 at [1] is no integer of this type; .astype(\"int32\") on an array cuts it off",
+        ),
+        (
             "-1",
             DType::UINT8,
             "x:0 (uint8): -1 does not fit; .astype(\"uint8\") on an array wraps it",
@@ -178,6 +183,21 @@ fn our_persona_refuses_what_would_become_another_number() {
             "70000.0",
             DType::HALF,
             "x:0 (float16): 70000.0 is beyond the largest of this type",
+        ),
+        (
+            "[0, 1, -1e39]",
+            DType::BFLOAT16,
+            "x:0 (bfloat16): -1e+39 at [2] is beyond the largest of this type",
+        ),
+        (
+            "[0, 1e39j]",
+            DType::COMPLEX64,
+            "x:0 (complex64): 1e+39j at [1] is beyond the largest of this type",
+        ),
+        (
+            "np.array([7, 10**5])",
+            DType::HALF,
+            "x:0 (float16): 100000 at [1] is beyond the largest of this type",
         ),
         (
             "[1, 2j]",

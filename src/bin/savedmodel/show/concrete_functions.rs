@@ -222,6 +222,7 @@ fn write_argument(out: &mut impl Write, value: &StructuredValue, style: Style) -
         StructuredValue::Dict(_) => "dict",
         StructuredValue::NamedTuple(tuple) => &tuple.name,
         StructuredValue::TypeSpec(spec) => spec.class.name().unwrap_or(&spec.class_name),
+        StructuredValue::Tensor(_) => "EagerTensor",
         _ => "ndarray",
     };
     writeln!(out, "{INDENT}DType: {}", style.name(kind))?;
@@ -247,7 +248,10 @@ fn write_argument(out: &mut impl Write, value: &StructuredValue, style: Style) -
                 .map(|(key, value)| format!("'{key}': {}", quoted(value)));
             listed("{", entries, "}", style)
         }
-        _ => python::str_of(value),
+        _ => match python::rows_of(value) {
+            Some(rows) => listed("[", rows.into_iter(), "]", style),
+            None => python::str_of(value),
+        },
     };
     writeln!(out, "{INDENT}Value: {}", style.name(&text))
 }

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use savedmodel::numpy::{NpyOptions, StringForm, is_void, save_npy, supports};
+use savedmodel::numpy::{NpyOptions, is_void, save_npy, supports};
 use savedmodel::{DType, Error, ErrorKind, Tensor};
 use serde::Serialize;
 
@@ -11,7 +11,6 @@ use super::listing::write_key;
 use super::selection::Selection;
 use super::variable::Variable;
 use super::{Request, counted};
-use crate::args::Strings;
 use crate::decimal::binary_size;
 use crate::failure::{Failure, Outcome};
 use crate::fault::{Fault, KeyText};
@@ -34,10 +33,7 @@ pub(super) fn run(
     check_places(directory, &files, request.args.overwrite)?;
     let options = NpyOptions::default()
         .overwrite(request.args.overwrite)
-        .strings(match request.args.strings {
-            Strings::Fixed => StringForm::FixedWidth,
-            Strings::Objects => StringForm::Objects,
-        });
+        .strings(request.args.strings.into());
     let mut extracted = Vec::with_capacity(variables.len());
     for (variable, file) in variables.into_iter().zip(files) {
         extracted.push(extract(request, variable, file, directory, &options)?);

@@ -162,7 +162,12 @@ pub(super) fn size(value: &Value) -> u64 {
             .iter()
             .map(|(key, value)| 2 * ELEMENT + size(key) + size(value))
             .sum(),
-        Value::Array(array) => array.elements().len() as u64,
+        Value::Array(array) => match array.elements() {
+            Elements::Texts(texts) => texts.iter().map(|text| ELEMENT + text.len() as u64).sum(),
+            Elements::Strings(all) => all.iter().map(|bytes| ELEMENT + bytes.len() as u64).sum(),
+            Elements::Objects(values) => all(values),
+            numbers => numbers.len() as u64,
+        },
         _ => 0,
     }
 }

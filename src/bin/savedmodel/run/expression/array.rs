@@ -4,6 +4,9 @@ use super::Value;
 use super::elements::Elements;
 use crate::failure::Failure;
 
+/// numpy has no more dimensions.
+pub(super) const MAX_DIMENSIONS: usize = 64;
+
 /// An array of numpy: a shape and elements of one type.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Array {
@@ -37,6 +40,14 @@ impl Array {
         })
     }
 
+    /// Makes an array of as many values as its shape has elements.
+    pub(crate) fn of_objects(shape: &[u64], values: Vec<Value>) -> Array {
+        Array {
+            shape: shape.to_vec(),
+            elements: Elements::Objects(values),
+        }
+    }
+
     pub(crate) fn shape(&self) -> &[u64] {
         &self.shape
     }
@@ -61,6 +72,7 @@ impl Array {
 
     /// Returns the same elements in another shape, of which one dimension may be -1, for what remains.
     pub(super) fn reshaped(self, dims: &[i128]) -> Result<Array, String> {
+        check_rank(dims.len())?;
         let total = self.elements.len() as i128;
         let shown = || {
             let dims: Vec<String> = dims.iter().map(i128::to_string).collect();
@@ -118,6 +130,14 @@ fn nested(shape: &[u64], elements: &Elements, next: &mut usize) -> Value {
                 .map(|_| nested(inner, elements, next))
                 .collect(),
         ),
+    }
+}
+
+/// Refuses more dimensions than numpy has: what walks through them goes one level deeper for each.
+pub(super) fn check_rank(rank: usize) -> Result<(), String> {
+    match rank > MAX_DIMENSIONS {
+        true => Err(format!("an array has at most {MAX_DIMENSIONS} dimensions")),
+        false => Ok(()),
     }
 }
 

@@ -159,10 +159,10 @@ pub(crate) fn first_loss(elements: &Elements, dtype: DType) -> Option<(usize, Lo
             };
             values.iter().position(wraps).map(|at| (at, Loss::Wraps))
         }
-        Elements::Ints(from, values) => values
-            .iter()
-            .position(|value| is_beyond(part, widened(*from, *value) as f64))
-            .map(|at| (at, Loss::Overflows)),
+        Elements::Ints(from, values) => {
+            let values = values.iter().map(|value| widened(*from, *value) as f64);
+            first_beyond(part, values.collect()).map(|at| (at, Loss::Overflows))
+        }
         Elements::Floats(_, values) if to_integer => {
             let changes = |value: &f64| widened(dtype, truncated(dtype, *value)) as f64 != *value;
             values
@@ -170,14 +170,13 @@ pub(crate) fn first_loss(elements: &Elements, dtype: DType) -> Option<(usize, Lo
                 .position(changes)
                 .map(|at| (at, Loss::Truncates))
         }
-        Elements::Floats(_, values) => values
-            .iter()
-            .position(|value| is_beyond(part, *value))
-            .map(|at| (at, Loss::Overflows)),
-        Elements::Complexes(_, values) if dtype.is_complex() => values
-            .iter()
-            .position(|parts| parts.iter().any(|value| is_beyond(part, *value)))
-            .map(|at| (at, Loss::Overflows)),
+        Elements::Floats(_, values) => {
+            first_beyond(part, values.clone()).map(|at| (at, Loss::Overflows))
+        }
+        Elements::Complexes(_, values) if dtype.is_complex() => {
+            let parts = values.iter().flatten().copied().collect();
+            first_beyond(part, parts).map(|at| (at / 2, Loss::Overflows))
+        }
         Elements::Complexes(_, values) => {
             let has_imaginary = |parts: &[f64; 2]| parts[1] != 0.0;
             let reals = || values.iter().map(|parts| parts[0]).collect();
@@ -190,16 +189,14 @@ pub(crate) fn first_loss(elements: &Elements, dtype: DType) -> Option<(usize, Lo
     }
 }
 
-/// Says whether a finite value has none near it in a floating-point dtype.
-fn is_beyond(dtype: DType, value: f64) -> bool {
-    value.is_finite()
-        && match dtype {
-            DType::DOUBLE => false,
-            DType::FLOAT => (value as f32).is_infinite(),
-            _ => rounded(dtype, vec![value])
-                .iter()
-                .any(|rounded| !rounded.is_finite()),
-        }
+/// Returns the first finite value that has none near it in a floating-point dtype.
+fn first_beyond(dtype: DType, values: Vec<f64>) -> Option<usize> {
+    if dtype == DType::DOUBLE {
+        return None;
+    }
+    let nearest = rounded(dtype, values.clone());
+    let mut pairs = values.iter().zip(nearest);
+    pairs.position(|(value, nearest)| value.is_finite() && !nearest.is_finite())
 }
 
 fn each<T>(
@@ -251,6 +248,10 @@ fn truncated(dtype: DType, value: f64) -> i64 {
     }
 }
 
+fn sequence() -> CastError {
+    CastError::plain("setting an array element with a sequence.")
+}
+
 /// Returns a number of Python as a float, `None` being NaN and texts being read.
 pub(crate) fn float_of(value: &Value) -> Result<f64, CastError> {
     match value {
@@ -260,9 +261,8 @@ pub(crate) fn float_of(value: &Value) -> Result<f64, CastError> {
         )),
         Value::Str(text) => parsed_float(text, value),
         Value::Bytes(bytes) => parsed_float(&String::from_utf8_lossy(bytes), value),
-        Value::List(_) | Value::Tuple(_) => Err(CastError::plain(
-            "setting an array element with a sequence.".to_owned(),
-        )),
+        Value::List(_) | Value::Tuple(_) => Err(sequence()),
+        Value::Array(array) if array.elements().len() != 1 => Err(sequence()),
         other => complex_of(other).map(|parts| parts[0]),
     }
 }
@@ -411,6 +411,7 @@ pub(crate) fn python_int(value: &Value) -> Result<i128, CastError> {
         Value::Array(array) if array.elements().len() == 1 => {
             python_int(&array.elements().value(0))
         }
+        Value::Array(_) => Err(sequence()),
         other => Err(CastError::plain(format!(
             "int() argument must be a string, a bytes-like object or a real number, not '{}'",
             other.type_name()

@@ -4,7 +4,7 @@ use super::arguments::{
     Arguments, ElementType, Term, element_type, integer, integers, required, shape, value,
 };
 use super::arithmetic::{broadcast, expanded, size};
-use super::array::{Array, count};
+use super::array::{Array, check_rank, count};
 use super::cast::{cast, complex_of, float_of, python_int};
 use super::elements::{Elements, widened, wrapped};
 use super::natural::{array_of, objects_of};
@@ -38,9 +38,7 @@ impl Context {
     }
 
     pub(super) fn charge_shape(&mut self, shape: &[u64]) -> Result<usize, String> {
-        if shape.len() > 64 {
-            return Err("an array has at most 64 dimensions".to_owned());
-        }
+        check_rank(shape.len())?;
         let total = count(shape).ok_or_else(|| "a shape of too many elements".to_owned())?;
         self.charge(total)?;
         Ok(total as usize)
@@ -361,6 +359,9 @@ fn filled(
     if broadcast(fill.shape(), &dims)? != dims {
         return Err("the value to fill with has more elements than the shape".to_owned());
     }
+    // Strings and objects are more than an element each.
+    let filling = size(&Value::Array(fill.clone())) / fill.elements().len().max(1) as u64;
+    context.charge(filling.saturating_mul(total as u64))?;
     let mut elements = expanded(fill, &dims);
     if elements.len() == 1 {
         elements = elements.picked(&vec![0; total]);
@@ -400,6 +401,7 @@ fn eye(
 
 fn expand_dims(array: Array, axes: &[i128]) -> Result<Value, String> {
     let rank = array.shape().len() + axes.len();
+    check_rank(rank)?;
     let mut is_new = vec![false; rank];
     for axis in axes {
         let index = if *axis < 0 {

@@ -1,4 +1,4 @@
-use super::array::{Array, count, strides};
+use super::array::{Array, strides};
 use super::functions::Context;
 
 /// One of the things between the brackets behind an array.
@@ -66,7 +66,7 @@ pub(super) fn part(
             let place = u64::try_from(place).ok().filter(|place| *place < size);
             let place =
                 place.ok_or_else(|| format!("index {at} is out of bounds for a size of {size}"))?;
-            places.push(vec![place * stride]);
+            places.push(vec![place.saturating_mul(stride)]);
         } else {
             let chosen = sliced(size, from, to, step.unwrap_or(1), context)?;
             shape.push(chosen.len() as u64);
@@ -78,9 +78,11 @@ pub(super) fn part(
             );
         }
     }
-    let total = count(&shape).ok_or_else(|| "a part of too many elements".to_owned())?;
-    context.charge(total)?;
+    let total = context.charge_shape(&shape)?;
     let mut chosen = vec![0u64];
+    // Of dimensions before one of 0 there may be more places than there is memory.
+    let places = places.into_iter().take_while(|_| total > 0);
+    chosen.truncate(total);
     for places in places {
         chosen = chosen
             .iter()

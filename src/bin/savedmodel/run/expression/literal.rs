@@ -2,7 +2,6 @@ use super::Grammar;
 use super::Value;
 use super::fault::{Fault, fault};
 use super::lexer::{Token, tokens};
-use super::parser::{adjacent, collection};
 
 /// Reads a literal as Python's `ast.literal_eval` does (`Lib/ast.py`): no names, calls or arithmetic
 /// but what complex numbers are written with, and `set()`.
@@ -54,7 +53,7 @@ impl<'a> Literal<'a> {
     }
 
     fn all(&mut self) -> Result<Value, Fault> {
-        let value = self.elements(None)?;
+        let (value, _) = self.tuple(None)?;
         while *self.peek() == Token::Newline {
             self.at += 1;
         }
@@ -65,10 +64,6 @@ impl<'a> Literal<'a> {
     }
 
     /// Reads `a, b` as a tuple and `a` as itself, up to a bracket that is read too, or to the end.
-    fn elements(&mut self, end: Option<&str>) -> Result<Value, Fault> {
-        Ok(self.tuple(end)?.0)
-    }
-
     fn tuple(&mut self, end: Option<&str>) -> Result<(Value, Part), Fault> {
         let mut all = Vec::new();
         if end.is_some_and(|end| self.accept(end)) {
@@ -146,7 +141,7 @@ impl<'a> Literal<'a> {
         match token {
             Token::Constant(mut value) => {
                 while let Token::Constant(next) = self.peek() {
-                    value = adjacent(value, next.clone()).map_err(|what| fault(at, what))?;
+                    value = value.beside(next.clone()).map_err(|what| fault(at, what))?;
                     self.at += 1;
                 }
                 constant(value)
@@ -191,6 +186,6 @@ impl<'a> Literal<'a> {
                 break;
             }
         }
-        collection(entries).map_err(|what| fault(at, what))
+        Value::of_braces(entries).map_err(|what| fault(at, what))
     }
 }

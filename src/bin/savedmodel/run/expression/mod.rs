@@ -288,10 +288,32 @@ mod tests {
             "np.expand_dims(np.zeros(1), 2**100)",
             "np.ones(2).reshape(2**100, 2**100)",
             "np.arange(-1.6e38, 1.6e38, 1e38, dtype=int) * [1, 2]",
+            "np.full(2**20, 'a' * 2**20)",
+            "np.full(2**20, b'a' * 2**20)",
+            "np.full(2**20, {'a': 'a' * 2**20}, dtype=object)",
+            "np.full(1, 'a' * 2**20) * 2**20",
+            "np.ones(1).reshape([1] * 100000).tolist()",
+            "np.expand_dims(np.ones(1), list(range(100000)))",
+            "np.ones((1,) * 64)[None]",
+            "[np.full(1, 'a' * 2**20)] * 2**20",
         ] {
             assert!(ours(text, 0).is_err(), "{text}");
         }
         assert!(ours("np.zeros((0, 2**31, 2**31)).T.T.flatten()", 0).is_ok());
+        // What comes before a 0 takes nothing, and what goes through a range no list of it.
+        for (text, shape) in [
+            (
+                "np.zeros((2**20, 2**20, 0))[:, 1:]",
+                vec![1 << 20, (1 << 20) - 1, 0],
+            ),
+            (
+                "np.zeros((0, 2**31, 2**31, 2**20, 8))[:, -1, -1]",
+                vec![0, 1 << 20, 8],
+            ),
+            ("np.arange(2**25)[::2**20]", vec![32]),
+        ] {
+            assert_eq!(array(text, 0).shape(), shape, "{text}");
+        }
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         for grammar in [Grammar::Stock, Grammar::Ours] {
             assert!(parse_inputs(&format!("x={}", nested(200)), grammar, 0).is_ok());

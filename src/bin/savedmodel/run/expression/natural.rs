@@ -3,13 +3,10 @@
 use savedmodel::DType;
 
 use super::Value;
-use super::array::Array;
+use super::array::{Array, MAX_DIMENSIONS};
 use super::cast::{self, CastError};
 use super::elements::{Elements, wrapped};
 use super::promotion::promoted;
-
-/// numpy has no more dimensions.
-const MAX_DIMENSIONS: usize = 64;
 
 /// Makes the array that numpy makes of a value when no type is asked for
 /// (`numpy/_core/src/multiarray/array_coercion.c`).

@@ -321,8 +321,8 @@ impl<'a> Parser<'a, '_> {
             Token::Constant(mut value) => {
                 self.at += 1;
                 while let Token::Constant(next) = self.peek() {
-                    value =
-                        adjacent(value, next.clone()).map_err(|what| fault(self.offset(), what))?;
+                    let joined = value.beside(next.clone());
+                    value = joined.map_err(|what| fault(self.offset(), what))?;
                     self.at += 1;
                 }
                 value
@@ -348,7 +348,7 @@ impl<'a> Parser<'a, '_> {
             Token::Mark("{") => {
                 self.at += 1;
                 let entries = self.deeper(Self::entries)?;
-                collection(entries).map_err(|what| fault(at, what))?
+                Value::of_braces(entries).map_err(|what| fault(at, what))?
             }
             Token::Name(name) => {
                 self.at += 1;
@@ -450,47 +450,6 @@ fn value(term: Term, at: usize) -> Result<Value, Fault> {
             format!("`{name}` is a function or type, not a value"),
         )),
     }
-}
-
-/// Joins string literals that stand beside each other.
-pub(super) fn adjacent(one: Value, other: Value) -> Result<Value, String> {
-    match (one, other) {
-        (Value::Str(one), Value::Str(other)) => Ok(Value::Str(one + &other)),
-        (Value::Bytes(mut one), Value::Bytes(other)) => {
-            one.extend(other);
-            Ok(Value::Bytes(one))
-        }
-        (Value::Str(_), Value::Bytes(_)) | (Value::Bytes(_), Value::Str(_)) => {
-            Err("bytes beside a string".to_owned())
-        }
-        _ => Err("two values without anything between them".to_owned()),
-    }
-}
-
-/// Makes a dict or a set of what stands between braces. Of equal keys the last value counts, in the
-/// place of the first.
-pub(super) fn collection(entries: Vec<(Value, Option<Value>)>) -> Result<Value, String> {
-    let is_set = entries.first().is_some_and(|(_, value)| value.is_none());
-    let mut places = std::collections::HashMap::new();
-    let mut dict: Vec<(Value, Value)> = Vec::new();
-    for (key, value) in entries {
-        if value.is_none() != is_set {
-            return Err("a dict and a set in one".to_owned());
-        }
-        let text = key
-            .key()
-            .ok_or_else(|| format!("unhashable type: '{}'", key.type_name()))?;
-        let place = *places.entry(text).or_insert(dict.len());
-        let value = value.unwrap_or(Value::None);
-        match dict.get_mut(place) {
-            Some((_, slot)) => *slot = value,
-            None => dict.push((key, value)),
-        }
-    }
-    Ok(match is_set {
-        true => Value::Set(dict.into_iter().map(|(key, _)| key).collect()),
-        false => Value::Dict(dict),
-    })
 }
 
 fn read(path: &str) -> Result<Vec<u8>, String> {

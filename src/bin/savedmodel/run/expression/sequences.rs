@@ -22,6 +22,14 @@ pub(super) fn range(values: &[Value], context: &mut Context) -> Result<Value, St
             ));
         }
     };
+    let length = length(start, stop, step)?;
+    context.charge(length.saturating_mul(8))?;
+    let values = (0..i128::from(length)).map(|index| Value::Int(start + index * step));
+    Ok(Value::List(values.collect()))
+}
+
+/// Returns how many numbers a range has.
+fn length(start: i128, stop: i128, step: i128) -> Result<u64, String> {
     let apart = stop
         .checked_sub(start)
         .ok_or_else(|| "a range that is too long".to_owned())?;
@@ -30,10 +38,7 @@ pub(super) fn range(values: &[Value], context: &mut Context) -> Result<Value, St
         _ if apart.signum() != step.signum() => 0,
         _ => (apart.unsigned_abs() - 1) / step.unsigned_abs() + 1,
     };
-    let length = u64::try_from(length).unwrap_or(u64::MAX);
-    context.charge(length.saturating_mul(8))?;
-    let values = (0..i128::from(length)).map(|index| Value::Int(start + index * step));
-    Ok(Value::List(values.collect()))
+    Ok(u64::try_from(length).unwrap_or(u64::MAX))
 }
 
 /// Does what `np.arange` does; its floats are those that numpy gets by adding up.
@@ -74,10 +79,7 @@ pub(super) fn arange(arguments: Arguments, context: &mut Context) -> Result<Valu
     let [start, stop, step] = all.map(|array| array.elements().value(0));
     let text = |error: super::CastError| error.to_string();
     let length = match common.is_floating() {
-        false => match range(&[start.clone(), stop, step.clone()], context)? {
-            Value::List(elements) => elements.len() as u64,
-            _ => 0,
-        },
+        false => length(integer(&start)?, integer(&stop)?, integer(&step)?)?,
         true => {
             let [start, stop, step] = [&start, &stop, &step].map(|v| float_of(v).map_err(text));
             let length = ((stop? - start?) / step?).ceil();

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::Array;
 use crate::python::{bool_repr, bytes_repr, float_repr, text_repr};
 
@@ -24,6 +26,47 @@ pub(crate) enum Value {
 }
 
 impl Value {
+    /// Makes a dict or a set of what stands between braces, keys with values or alone. Of equal keys
+    /// the last value counts, in the place of the first.
+    pub(super) fn of_braces(entries: Vec<(Value, Option<Value>)>) -> Result<Value, String> {
+        let is_set = entries.first().is_some_and(|(_, value)| value.is_none());
+        let mut places = HashMap::new();
+        let mut dict: Vec<(Value, Value)> = Vec::new();
+        for (key, value) in entries {
+            if value.is_none() != is_set {
+                return Err("a dict and a set in one".to_owned());
+            }
+            let text = key
+                .key()
+                .ok_or_else(|| format!("unhashable type: '{}'", key.type_name()))?;
+            let place = *places.entry(text).or_insert(dict.len());
+            let value = value.unwrap_or(Value::None);
+            match dict.get_mut(place) {
+                Some((_, slot)) => *slot = value,
+                None => dict.push((key, value)),
+            }
+        }
+        Ok(match is_set {
+            true => Value::Set(dict.into_iter().map(|(key, _)| key).collect()),
+            false => Value::Dict(dict),
+        })
+    }
+
+    /// Joins string literals that stand beside each other.
+    pub(super) fn beside(self, other: Value) -> Result<Value, String> {
+        match (self, other) {
+            (Value::Str(one), Value::Str(other)) => Ok(Value::Str(one + &other)),
+            (Value::Bytes(mut one), Value::Bytes(other)) => {
+                one.extend(other);
+                Ok(Value::Bytes(one))
+            }
+            (Value::Str(_), Value::Bytes(_)) | (Value::Bytes(_), Value::Str(_)) => {
+                Err("bytes beside a string".to_owned())
+            }
+            _ => Err("two values without anything between them".to_owned()),
+        }
+    }
+
     /// Returns the name of the type in Python, which shows types as `<class 'NAME'>`.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
