@@ -195,8 +195,10 @@ pub(super) fn parameters(
         ),
         // The collection has names of the graph, which need not be keys: those of a checkpoint of
         // objects are paths.
-        (None, Some(meta_graph)) => trainable_of_collection(meta_graph)?
-            .filter(|keys| keys.iter().all(|key| contents.get(key.as_bytes()).is_some())),
+        (None, Some(meta_graph)) => trainable_of_collection(meta_graph)?.filter(|keys| {
+            keys.iter()
+                .all(|key| contents.get(key.as_bytes()).is_some())
+        }),
         (None, None) => None,
     };
     report.trainable = keys.map(|keys| {

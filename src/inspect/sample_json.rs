@@ -293,6 +293,15 @@ mod tests {
     }
 
     #[test]
+    fn columns_where_outputs_are_no_rows() {
+        let inputs = [input("x", DType::FLOAT, &[2], SampleValues::Zeros)];
+        assert_eq!(
+            predict_body("f", &inputs, |rows| rows == 3).unwrap(),
+            "{\"signature_name\": \"f\", \"inputs\": [0.0, 0.0]}"
+        );
+    }
+
+    #[test]
     fn defaults_are_written_with_their_values() {
         let tensor = Tensor::from_slice([3], &[0.1f32, 1e-8, f32::INFINITY]).unwrap();
         let inputs = [input(

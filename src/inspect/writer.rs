@@ -151,7 +151,9 @@ fn framework(
         return Ok((Framework::Tensorflow2, evidence));
     }
     if has_file(KERAS_1_JSON) {
-        evidence.push(format!("there is {KERAS_1_JSON}, of tf.keras in TensorFlow 1"));
+        evidence.push(format!(
+            "there is {KERAS_1_JSON}, of tf.keras in TensorFlow 1"
+        ));
         return Ok((Framework::Keras2, evidence));
     }
     let init = meta_graph.init_op().ok().flatten();

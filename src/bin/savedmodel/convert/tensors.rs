@@ -189,7 +189,7 @@ fn write(
         }
         Format::Npz => {
             let strings = args.strings.map_or(StringForm::default(), StringForm::from);
-            conversion.write_npz(target, strings, existing)
+            conversion.write_npz(target, strings, existing, durability)
         }
         _ => {
             let mut options = BundleWriter::options()
