@@ -81,6 +81,14 @@ pub(super) fn run(
             ErrorKind::InvalidArgument { .. } if is_there && !args.overwrite => {
                 Failure::Explained(error, "--overwrite replaces it".into())
             }
+            _ if error
+                .help()
+                .is_some_and(|it| it.contains("StringForm::Objects")) =>
+            {
+                let option =
+                    "--strings objects writes strings of any kind, --exclude leaves it out";
+                Failure::Explained(error, option.into())
+            }
             _ => error.into(),
         }
     })?;
