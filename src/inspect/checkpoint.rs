@@ -95,7 +95,7 @@ impl CheckpointOverview {
         {
             let key = stored.key.as_bytes();
             if !is_save_counter(key) {
-                parameters.add(key, stored.elements);
+                parameters.add(&contents, stored);
             }
         }
         let state = CheckpointState::read(directory).ok().flatten();

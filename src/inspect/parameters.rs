@@ -27,17 +27,17 @@ pub struct ParametersReport {
 
 impl ParametersReport {
     /// Adds the elements of a variable where they belong.
-    pub(super) fn add(&mut self, key: &[u8], elements: u64) {
-        let sum = match Purpose::of(key) {
+    pub(super) fn add(&mut self, contents: &Contents, stored: &Stored) {
+        let sum = match Purpose::of(contents, stored) {
             Purpose::Model => &mut self.total,
             Purpose::Optimizer => &mut self.optimizer,
             Purpose::Metrics => &mut self.metrics,
         };
-        *sum = sum.saturating_add(elements);
+        *sum = sum.saturating_add(stored.elements);
     }
 }
 
-/// What the numbers of a variable are for, as far as its key tells.
+/// What the numbers of a variable are for, as far as its name tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Model,
@@ -46,7 +46,14 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    pub(super) fn of(key: &[u8]) -> Self {
+    pub(super) fn of(contents: &Contents, stored: &Stored) -> Self {
+        match is_slot_by_name(contents, stored) {
+            true => Purpose::Optimizer,
+            false => Purpose::of_key(stored.key.as_bytes()),
+        }
+    }
+
+    fn of_key(key: &[u8]) -> Self {
         if is_of_optimizer(key) {
             return Purpose::Optimizer;
         }
@@ -68,6 +75,32 @@ fn is_of_optimizer(key: &[u8]) -> bool {
     let found = names.any(|name| matches!(name, b"optimizer" | b"_optimizer"));
     let below = names.next();
     found && !matches!(below, None | Some(b".ATTRIBUTES" | b"_trainable_variables"))
+}
+
+/// Says whether a tensor is what an optimizer of TensorFlow 1 keeps for a variable: `w/Adam` and
+/// `w/Adam_1` beside a `w` of the same size, `beta1_power`. The names are those of the classes in
+/// `tensorflow/python/training`, and of the optimizer that BERT was trained with.
+fn is_slot_by_name(contents: &Contents, stored: &Stored) -> bool {
+    let key = stored.key.as_bytes();
+    let (variable, name) = match key.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&key[..slash], &key[slash + 1..]),
+        None => (&b""[..], key),
+    };
+    if matches!(name, b"beta1_power" | b"beta2_power") {
+        return stored.elements == 1;
+    }
+    let class = match name {
+        [class @ .., b'_', digit] if digit.is_ascii_digit() => class,
+        name => name,
+    };
+    let is_known = matches!(
+        class,
+        b"Adam" | b"Momentum" | b"RMSProp" | b"Adagrad" | b"Adadelta" | b"Ftrl"
+    ) || matches!(name, b"adam_m" | b"adam_v");
+    is_known
+        && contents
+            .get(variable)
+            .is_some_and(|it| it.elements == stored.elements && it.dtype == stored.dtype)
 }
 
 /// Says whether a tensor is a variable of numbers. What tables keep has other attributes, and numbers
@@ -142,11 +175,13 @@ pub(super) fn of_doubled(contents: &Contents, doubled: &BTreeSet<&[u8]>) -> Opti
     })
 }
 
+/// Tells of an optimizer that Keras stored. In models of TensorFlow 1 it belongs to the program, which
+/// says by its tags whether it trains.
 pub(super) fn of_optimizer(contents: &Contents) -> Option<Oddity> {
     let of = contents
         .tensors
         .iter()
-        .filter(|stored| Purpose::of(stored.key.as_bytes()) == Purpose::Optimizer);
+        .filter(|stored| Purpose::of_key(stored.key.as_bytes()) == Purpose::Optimizer);
     let bytes = of
         .clone()
         .fold(0u64, |sum, it| sum.saturating_add(it.bytes));
@@ -181,7 +216,7 @@ pub(super) fn parameters(
     {
         let key = stored.key.as_bytes();
         if !doubled.contains(key) {
-            report.add(key, stored.elements);
+            report.add(contents, stored);
         }
     }
     let keys: Option<BTreeSet<String>> = match (objects, meta_graph) {
@@ -205,7 +240,7 @@ pub(super) fn parameters(
         keys.iter()
             .filter_map(|key| contents.get(key.as_bytes()))
             .filter(|stored| is_parameter(stored))
-            .filter(|stored| Purpose::of(stored.key.as_bytes()) == Purpose::Model)
+            .filter(|stored| Purpose::of(contents, stored) == Purpose::Model)
             .fold(0u64, |sum, stored| sum.saturating_add(stored.elements))
     });
     Ok(report)
@@ -271,7 +306,7 @@ mod tests {
             ("optimizers/x", Purpose::Model),
             ("layers/0/kernel", Purpose::Model),
         ] {
-            assert_eq!(Purpose::of(key.as_bytes()), purpose, "{key}");
+            assert_eq!(Purpose::of_key(key.as_bytes()), purpose, "{key}");
         }
     }
 }

@@ -13,7 +13,7 @@ use savedmodel::inspect::{CheckpointOverview, Framework, ModelOverview, OddityCo
 use savedmodel::model::{Located, locate, locate_model};
 use savedmodel::object_graph::{Child, DescribedVariable, ObjectTree};
 use savedmodel::store::MemoryStore;
-use savedmodel::{BundleReader, ErrorKind, SavedModel, Tensor, proto};
+use savedmodel::{BundleReader, BundleWriter, ErrorKind, SavedModel, Tensor, proto};
 use serde_json::Value;
 
 use crate::fixtures::{assert_none, files_below, fixtures};
@@ -339,6 +339,32 @@ fn variables_that_are_alike_are_not_one_stored_twice() {
     assert_eq!(overview.parameters.unwrap().total, 6);
     let codes: Vec<_> = overview.oddities.iter().map(|it| it.code).collect();
     assert_eq!(codes, [OddityCode::NoSignatures]);
+}
+
+#[test]
+fn what_optimizers_of_tensorflow_1_keep_is_told_by_its_name() {
+    let scratch = Scratch::empty("slots-by-name");
+    let path = scratch.file("model.ckpt-1");
+    let mut bundle = BundleWriter::create(&path).unwrap();
+    for (key, elements) in [
+        ("Adam", 5),
+        ("beta1_power", 1),
+        ("beta2_power", 1),
+        ("w", 3),
+        ("w/Adam", 3),
+        ("w/Adam_1", 3),
+        ("w/Momentum", 7),
+        ("w/adam_v", 3),
+        ("w/kernel", 3),
+    ] {
+        let tensor = Tensor::from_slice([elements], &vec![0f32; elements as usize]).unwrap();
+        bundle.add(key, &tensor).unwrap();
+    }
+    bundle.finish().unwrap();
+    let bundle = BundleReader::open(&path).unwrap();
+    let parameters = CheckpointOverview::of(&bundle).unwrap().parameters;
+    // Adam, w, one of another size than w, and the kernel.
+    assert_eq!((parameters.total, parameters.optimizer), (18, 11));
 }
 
 #[test]

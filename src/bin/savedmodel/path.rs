@@ -85,6 +85,12 @@ pub(crate) fn beside(error: &Error) -> Option<String> {
         .ok()?
         .take(MAX_SEARCHED);
     let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    // Of a checkpoint's files people name the prefix.
+    let names = names.map(|name| match name.rsplit_once('.') {
+        Some((prefix, "index" | "meta")) => prefix.to_owned(),
+        Some((prefix, end)) if end.starts_with("data-") => prefix.to_owned(),
+        _ => name,
+    });
     let scores = names.map(|name| (strsim::jaro_winkler(&name, word), name));
     let near = scores
         .filter(|(score, name)| *score >= ALIKE && name != word)
