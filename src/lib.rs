@@ -42,6 +42,16 @@
 //! | the index's file format | [`table`] |
 //! | text format, as in `saved_model.pbtxt` | [`text`] |
 //!
+//! | to | see |
+//! |---|---|
+//! | take a weight by its Python name, `layers/0/kernel` | [`ObjectGraph::variable`](object_graph::ObjectGraph::variable) |
+//! | walk all variables, or read all | [`BundleReader::entries`], [`BundleReader::read_all`] |
+//! | change a model, as the name of an input, and save it | [`SavedModel::to_proto`] |
+//! | save it in another form | [`SavedModel::save_as`] |
+//! | write a checkpoint, or change one | [`BundleWriter`], [`object_graph::ObjectTree`] |
+//! | write a model from scratch | [`builder::SavedModelBuilder`], and `examples/` of the repository |
+//! | see what is wrong with a model | [`inspect::ModelOverview`] |
+//!
 //! Files may be damaged or hostile: every function that reads them answers an [`Error`] that names
 //! the file, the byte and the tensor, and takes no more memory than the file explains.
 //!

@@ -339,7 +339,8 @@ pub fn latest_checkpoint(directory: impl AsRef<Path>) -> Result<Option<PathBuf>>
     }
     let mut index = name.to_owned();
     index.push(".index");
-    if directory.join(index).is_file() {
+    // One of the first format has no index: opening it says so.
+    if directory.join(index).is_file() || directory.join(name).is_file() {
         return Ok(Some(directory.join(name)));
     }
     Err(Error::invalid_argument(format!(

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -133,10 +134,15 @@ impl Shards {
 
     fn open_file(&self, shard: u32) -> Result<Blob> {
         self.store.open(&self.name(shard)).map_err(|error| {
-            Error::from(error).in_file(self.path(shard)).remedy(format!(
-                "the index needs shard {shard} of {}: copy the data files along with the index",
-                self.count
-            ))
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            let error = Error::from(error).in_file(self.path(shard));
+            match is_missing {
+                true => error.remedy(format!(
+                    "the index needs shard {shard} of {}: copy the data files along with the index",
+                    self.count
+                )),
+                false => error,
+            }
         })
     }
 

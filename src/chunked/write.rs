@@ -49,6 +49,7 @@ pub struct SplitOptions {
     max_size: u64,
     small: Small,
     others: OtherForms,
+    sync: bool,
 }
 
 /// Says what becomes of a model that need not be split.
@@ -96,6 +97,7 @@ impl Default for SplitOptions {
             max_size: MAX_SIZE,
             small: Small::Leave,
             others: OtherForms::Refuse,
+            sync: true,
         }
     }
 }
@@ -126,8 +128,15 @@ impl SplitOptions {
         self
     }
 
+    /// Sets whether the file is on the disk, to survive a crash of the system, when it is there.
+    /// Default: it is.
+    pub fn sync(mut self, sync: bool) -> Self {
+        self.sync = sync;
+        self
+    }
+
     /// Splits an encoded `SavedModel` and writes `saved_model.cpb` into a directory, which is made
-    /// if need be. The file appears whole and on the disk, in place of an old one, or not at all.
+    /// if need be. The file appears whole, in place of an old one, or not at all.
     ///
     /// Only the graph of the first meta graph is split, by the rules of TensorFlow's C++ splitter:
     /// constants from the largest size on lose their elements, nodes and functions from a third of
@@ -152,7 +161,10 @@ impl SplitOptions {
             }],
             (false, _) => Chunks::cut(model, self.max_size)?.chunks,
         };
-        let place = Place::new(directory, CHUNKED, &[BINARY, TEXT], self.others)?;
+        let place = Place {
+            sync: self.sync,
+            ..Place::new(directory, CHUNKED, &[BINARY, TEXT], self.others)?
+        };
         let count = chunks.len();
         let total = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
         let bytes = place.write(total, |file| write_chunks(file, &chunks))?;
@@ -233,6 +245,7 @@ fn write_chunks(file: PendingFile, chunks: &[Chunk<'_>]) -> io::Result<(PendingF
 struct Place<'a> {
     directory: &'a Path,
     path: PathBuf,
+    sync: bool,
     /// The files of other forms that are to be removed.
     stale: Vec<PathBuf>,
 }
@@ -254,6 +267,7 @@ impl<'a> Place<'a> {
         Ok(Place {
             directory,
             path: directory.join(name),
+            sync: true,
             stale: if policy == OtherForms::Remove {
                 there
             } else {
@@ -283,15 +297,38 @@ impl<'a> Place<'a> {
             file.preallocate(len)?;
         }
         let (file, len) = write(file)?;
-        file.sync()?;
+        if self.sync {
+            file.sync()?;
+        }
         file.move_to(&self.path)?;
         for stale in &self.stale {
             disk::remove(stale)?;
         }
-        disk::sync_directory(self.directory)?;
+        if self.sync {
+            disk::sync_directory(self.directory)?;
+        }
         Ok(len)
     }
 }
 
 /// From this size on, space is reserved: a full disk is found at once.
 const LARGE: u64 = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::faults::{Done, Fault, Faults};
+    use crate::store::platform::TestDirectory;
+
+    #[test]
+    fn a_file_is_waited_for_unless_that_is_not_wanted() {
+        for sync in [true, false] {
+            let directory = TestDirectory::new("chunked-sync");
+            let faults = Faults::below(directory.path(), Fault::None);
+            let options = SplitOptions::new().small(Small::Write).sync(sync);
+            options.write(b"", directory.path()).unwrap();
+            let is_sync = |done: &Done| matches!(done, Done::Sync(_) | Done::SyncDirectory(_));
+            assert_eq!(faults.done().iter().any(is_sync), sync);
+        }
+    }
+}

@@ -238,7 +238,7 @@ impl<'s> Conversion<'s> {
         Ok(())
     }
 
-    /// Writes an archive of numpy's arrays, on the disk when it is complete. STRING tensors become
+    /// Writes an archive of numpy's arrays, which appears when it is complete. STRING tensors become
     /// what `strings` says.
     ///
     /// # Errors
@@ -252,12 +252,13 @@ impl<'s> Conversion<'s> {
         path: impl AsRef<Path>,
         strings: StringForm,
         existing: Existing,
+        durability: Durability,
     ) -> Result<()> {
         self.check(Format::Npz)?;
         for tensor in &self.tensors {
             check_array_name(name_of(&tensor.key)?)?;
         }
-        let mut output = Output::new(existing, Durability::Sync);
+        let mut output = Output::new(existing, durability);
         let size = self.total();
         output.write(path.as_ref(), size, |file| {
             let mut archive = NpzWriter::new(file).with_strings(strings);

@@ -4,7 +4,7 @@ use std::path::Path;
 use super::bundle::{BundleReport, Contents, is_object_based};
 use super::files;
 use super::oddity::{self, Oddity, OddityCode};
-use super::parameters::{ParametersReport, is_of_optimizer, is_parameter, is_save_counter};
+use super::parameters::{ParametersReport, is_parameter, is_save_counter};
 use crate::bundle::{BundleReader, CheckpointState, Endianness};
 use crate::error::Result;
 use crate::object_graph::CheckpointGraph;
@@ -94,12 +94,9 @@ impl CheckpointOverview {
             .filter(|stored| is_parameter(stored))
         {
             let key = stored.key.as_bytes();
-            let sum = match is_of_optimizer(key) {
-                true => &mut parameters.optimizer,
-                false if is_save_counter(key) => continue,
-                false => &mut parameters.total,
-            };
-            *sum = sum.saturating_add(stored.elements);
+            if !is_save_counter(key) {
+                parameters.add(&contents, stored);
+            }
         }
         let state = CheckpointState::read(directory).ok().flatten();
         let own = Path::new(&prefix).file_name().unwrap_or_default();

@@ -52,6 +52,25 @@ impl Look<'_, '_> {
                  `tf.load_op_library` does",
             ));
         }
+        let ops = self.program.ops.iter().map(|op| op.name);
+        let mut callbacks: Vec<String> = ops
+            .filter(|op| matches!(*op, b"PyFunc" | b"PyFuncStateless" | b"EagerPyFunc"))
+            .map(text)
+            .collect();
+        callbacks.sort_unstable();
+        if !callbacks.is_empty() {
+            oddities.push(Oddity::about(
+                OddityCode::PythonCallback,
+                callbacks,
+                |_| {
+                    "nodes call Python functions of the process that saved the model: they fail in \
+                     every other"
+                        .to_owned()
+                },
+                "write with TensorFlow's ops what `tf.py_function` or `tf.numpy_function` does, and \
+                 save again",
+            ));
+        }
         let missing = self.program.missing.iter();
         let mut missing: Vec<String> = missing
             .map(|(name, caller)| format!("{} (called by {})", text(name), text(caller)))

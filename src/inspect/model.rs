@@ -129,7 +129,7 @@ impl ModelOverview {
     pub fn of(model: &SavedModel) -> Result<ModelOverview> {
         let meta_graphs: Vec<MetaGraph<'_>> = model.meta_graphs().collect::<Result<_>>()?;
         let files = Files::of(model);
-        let names = files.list("")?;
+        let mut names = files.list("")?;
         let mut oddities = files.oddities(model)?;
         let bundle = match model.has_variables()? {
             true => Some(model.variables()),
@@ -211,6 +211,9 @@ impl ModelOverview {
             ));
             None
         });
+        if files.len(writer::KERAS_1_JSON).is_some() {
+            names.push(writer::KERAS_1_JSON.to_owned());
+        }
         let writer = match (meta_graphs.first(), programs.first()) {
             (Some(first), Some(program)) => Some(writer::report(
                 model,

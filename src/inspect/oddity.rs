@@ -70,6 +70,8 @@ pub enum OddityCode {
     SeveralModelFiles,
     /// Ops that TensorFlow 2.21 does not have: a library must be loaded first.
     CustomOps,
+    /// Ops that call a Python function, which is not in the model.
+    PythonCallback,
     /// Variables are stored twice.
     DoubledVariables,
     /// The bundle has variables that nothing reads.
@@ -102,6 +104,7 @@ impl OddityCode {
         OddityCode::DuplicateTags,
         OddityCode::SeveralModelFiles,
         OddityCode::CustomOps,
+        OddityCode::PythonCallback,
         OddityCode::DoubledVariables,
         OddityCode::UnreadVariables,
         OddityCode::OptimizerState,
@@ -128,6 +131,7 @@ impl OddityCode {
             OddityCode::DuplicateTags => "duplicate-tags",
             OddityCode::SeveralModelFiles => "several-model-files",
             OddityCode::CustomOps => "custom-ops",
+            OddityCode::PythonCallback => "python-callback",
             OddityCode::DoubledVariables => "doubled-variables",
             OddityCode::UnreadVariables => "unread-variables",
             OddityCode::OptimizerState => "optimizer-state",
@@ -143,10 +147,11 @@ impl OddityCode {
             OddityCode::NoSignatures
             | OddityCode::DuplicateTags
             | OddityCode::SeveralModelFiles
-            | OddityCode::DoubledVariables
+            | OddityCode::PythonCallback
             | OddityCode::AbsolutePath
             | OddityCode::FingerprintUnreadable => Severity::Warning,
             OddityCode::CustomOps
+            | OddityCode::DoubledVariables
             | OddityCode::UnreadVariables
             | OddityCode::OptimizerState
             | OddityCode::LeftoverFiles => Severity::Note,

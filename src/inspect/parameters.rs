@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 
 use super::bundle::{Contents, Stored};
 use super::look::text;
@@ -14,23 +14,93 @@ use crate::proto::collection_def::Kind;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ParametersReport {
-    /// Elements of all variables that hold numbers, without those of optimizers, each counted once
-    /// if it is stored twice.
+    /// Elements of all variables that hold numbers, without those of optimizers and metrics, each
+    /// counted once if it is stored twice.
     pub total: u64,
     /// Elements of those that training changes; `None` if the files do not say.
     pub trainable: Option<u64>,
     /// Elements of the variables in which optimizers keep their state.
     pub optimizer: u64,
+    /// Elements of the variables in which metrics of Keras 2 gather what they tell.
+    pub metrics: u64,
+}
+
+impl ParametersReport {
+    /// Adds the elements of a variable where they belong.
+    pub(super) fn add(&mut self, contents: &Contents, stored: &Stored) {
+        let sum = match Purpose::of(contents, stored) {
+            Purpose::Model => &mut self.total,
+            Purpose::Optimizer => &mut self.optimizer,
+            Purpose::Metrics => &mut self.metrics,
+        };
+        *sum = sum.saturating_add(stored.elements);
+    }
+}
+
+/// What the numbers of a variable are for, as far as its name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Model,
+    Optimizer,
+    Metrics,
+}
+
+impl Purpose {
+    pub(super) fn of(contents: &Contents, stored: &Stored) -> Self {
+        match is_slot_by_name(contents, stored) {
+            true => Purpose::Optimizer,
+            false => Purpose::of_key(stored.key.as_bytes()),
+        }
+    }
+
+    fn of_key(key: &[u8]) -> Self {
+        if is_of_optimizer(key) {
+            return Purpose::Optimizer;
+        }
+        match key.starts_with(b"keras_api/metrics/") {
+            true => Purpose::Metrics,
+            false => Purpose::Model,
+        }
+    }
 }
 
 /// Says whether a key is that of an optimizer's variable: of a slot, or below an object that is
-/// called so.
-pub(super) fn is_of_optimizer(key: &[u8]) -> bool {
+/// called so. What an optimizer of Keras 3 trains is below it too, and the model's.
+fn is_of_optimizer(key: &[u8]) -> bool {
     const SLOT: &[u8] = b"/.OPTIMIZER_SLOT/";
-    let first = key.split(|byte| *byte == b'/').next();
-    key.windows(SLOT.len()).any(|part| part == SLOT)
-        || matches!(first, Some(b"optimizer" | b"_optimizer"))
-            && key.len() > first.map_or(0, <[u8]>::len)
+    if key.windows(SLOT.len()).any(|part| part == SLOT) {
+        return true;
+    }
+    let mut names = key.split(|byte| *byte == b'/');
+    let found = names.any(|name| matches!(name, b"optimizer" | b"_optimizer"));
+    let below = names.next();
+    found && !matches!(below, None | Some(b".ATTRIBUTES" | b"_trainable_variables"))
+}
+
+/// Says whether a tensor is what an optimizer of TensorFlow 1 keeps for a variable: `w/Adam` and
+/// `w/Adam_1` beside a `w` of the same size, `beta1_power`. The names are those of the classes in
+/// `tensorflow/python/training`, and of the optimizer that BERT was trained with.
+fn is_slot_by_name(contents: &Contents, stored: &Stored) -> bool {
+    let key = stored.key.as_bytes();
+    let (variable, name) = match key.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&key[..slash], &key[slash + 1..]),
+        None => (&b""[..], key),
+    };
+    if matches!(name, b"beta1_power" | b"beta2_power") {
+        return stored.elements == 1;
+    }
+    let class = match name {
+        [class @ .., b'_', digit] if digit.is_ascii_digit() => class,
+        name => name,
+    };
+    let is_known = matches!(
+        class,
+        b"Adam" | b"Momentum" | b"RMSProp" | b"Adagrad" | b"Adadelta" | b"Ftrl"
+    ) || matches!(name, b"adam_m" | b"adam_v");
+    is_known
+        && contents
+            .get(variable)
+            .is_some_and(|it| it.elements == stored.elements && it.dtype == stored.dtype)
 }
 
 /// Says whether a tensor is a variable of numbers. What tables keep has other attributes, and numbers
@@ -48,8 +118,9 @@ pub(super) fn is_save_counter(key: &[u8]) -> bool {
     key == b"save_counter/.ATTRIBUTES/VARIABLE_VALUE"
 }
 
-/// Returns the keys of variables that are there under another key too: of one name, type and
-/// checksum.
+/// Returns the keys of variables that `model.export` of Keras 3 stored under another key too: of one
+/// name, type and checksum. Elsewhere variables that are alike so, as those that are called
+/// `Variable` and hold zeros, are different ones.
 pub(super) fn doubled<'c>(
     contents: &'c Contents,
     objects: Option<&ObjectGraph>,
@@ -58,7 +129,7 @@ pub(super) fn doubled<'c>(
     let Some(objects) = objects else {
         return doubled;
     };
-    let mut seen = HashMap::new();
+    let (mut first, mut second) = (HashSet::new(), Vec::new());
     for variable in objects.variables() {
         let Some(stored) = variable
             .checkpoint_key()
@@ -70,11 +141,16 @@ pub(super) fn doubled<'c>(
             continue;
         };
         let kind = (variable.name(), stored.dtype, stored.elements, crc32c);
-        let first = *seen.entry(kind).or_insert(stored.key.as_bytes());
-        if first != stored.key.as_bytes() {
-            doubled.insert(stored.key.as_bytes());
+        let key = stored.key.as_bytes();
+        match key.starts_with(b"_all_variables/") {
+            true => second.push((kind, key)),
+            false => {
+                first.insert(kind);
+            }
         }
     }
+    let twice = second.into_iter().filter(|(kind, _)| first.contains(kind));
+    doubled.extend(twice.map(|(_, key)| key));
     doubled
 }
 
@@ -99,11 +175,13 @@ pub(super) fn of_doubled(contents: &Contents, doubled: &BTreeSet<&[u8]>) -> Opti
     })
 }
 
+/// Tells of an optimizer that Keras stored. In models of TensorFlow 1 it belongs to the program, which
+/// says by its tags whether it trains.
 pub(super) fn of_optimizer(contents: &Contents) -> Option<Oddity> {
     let of = contents
         .tensors
         .iter()
-        .filter(|stored| is_of_optimizer(stored.key.as_bytes()));
+        .filter(|stored| Purpose::of_key(stored.key.as_bytes()) == Purpose::Optimizer);
     let bytes = of
         .clone()
         .fold(0u64, |sum, it| sum.saturating_add(it.bytes));
@@ -119,7 +197,8 @@ pub(super) fn of_optimizer(contents: &Contents) -> Option<Oddity> {
                 if count == 1 { "is" } else { "are" }
             )
         },
-        "for serving alone save without it: Keras 2 has `include_optimizer=False`",
+        "for serving alone save without it: by `model.export` of Keras 3, in Keras 2 with \
+         `include_optimizer=False`",
     ))
 }
 
@@ -136,12 +215,9 @@ pub(super) fn parameters(
         .filter(|stored| is_parameter(stored))
     {
         let key = stored.key.as_bytes();
-        let sum = match (is_of_optimizer(key), doubled.contains(key)) {
-            (true, _) => &mut report.optimizer,
-            (false, true) => continue,
-            (false, false) => &mut report.total,
-        };
-        *sum = sum.saturating_add(stored.elements);
+        if !doubled.contains(key) {
+            report.add(contents, stored);
+        }
     }
     let keys: Option<BTreeSet<String>> = match (objects, meta_graph) {
         (Some(objects), _) => Some(
@@ -152,13 +228,19 @@ pub(super) fn parameters(
                 .map(str::to_owned)
                 .collect(),
         ),
-        (None, Some(meta_graph)) => trainable_of_collection(meta_graph)?,
+        // The collection has names of the graph, which need not be keys: those of a checkpoint of
+        // objects are paths.
+        (None, Some(meta_graph)) => trainable_of_collection(meta_graph)?.filter(|keys| {
+            keys.iter()
+                .all(|key| contents.get(key.as_bytes()).is_some())
+        }),
         (None, None) => None,
     };
     report.trainable = keys.map(|keys| {
         keys.iter()
             .filter_map(|key| contents.get(key.as_bytes()))
-            .filter(|stored| is_parameter(stored) && !is_of_optimizer(stored.key.as_bytes()))
+            .filter(|stored| is_parameter(stored))
+            .filter(|stored| Purpose::of(contents, stored) == Purpose::Model)
             .fold(0u64, |sum, stored| sum.saturating_add(stored.elements))
     });
     Ok(report)
@@ -198,15 +280,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_of_optimizers_are_told_by_their_keys() {
-        for key in [
-            "w/.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE",
-            "optimizer/_variables/2/.ATTRIBUTES/VARIABLE_VALUE",
+    fn what_a_variable_is_for_is_told_by_its_key() {
+        for (key, purpose) in [
+            (
+                "w/.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE",
+                Purpose::Optimizer,
+            ),
+            (
+                "optimizer/_variables/2/.ATTRIBUTES/VARIABLE_VALUE",
+                Purpose::Optimizer,
+            ),
+            (
+                "model/optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE",
+                Purpose::Optimizer,
+            ),
+            (
+                "optimizer/_trainable_variables/0/.ATTRIBUTES/VARIABLE_VALUE",
+                Purpose::Model,
+            ),
+            (
+                "keras_api/metrics/0/total/.ATTRIBUTES/VARIABLE_VALUE",
+                Purpose::Metrics,
+            ),
+            ("optimizer", Purpose::Model),
+            ("optimizers/x", Purpose::Model),
+            ("layers/0/kernel", Purpose::Model),
         ] {
-            assert!(is_of_optimizer(key.as_bytes()), "{key}");
-        }
-        for key in ["optimizer", "optimizers/x", "layers/0/kernel"] {
-            assert!(!is_of_optimizer(key.as_bytes()), "{key}");
+            assert_eq!(Purpose::of_key(key.as_bytes()), purpose, "{key}");
         }
     }
 }

@@ -55,6 +55,7 @@ impl SampleInput {
                 limit: MAX_ELEMENTS,
             }));
         }
+        fit_sparse(&mut inputs)?;
         Ok(inputs)
     }
 
@@ -110,6 +111,43 @@ impl SampleInput {
         let dims = self.shape.iter();
         dims.fold(1u64, |product, dim| product.saturating_mul(*dim))
     }
+}
+
+/// Fits inputs to each other that are parts of a sparse tensor: `sp`, its indices, `sp_1`, the values,
+/// and `sp_2`, its shape. TensorFlow makes three inputs of one so when a function that takes it becomes
+/// a signature. Zeros alone would be elements of a tensor without any.
+fn fit_sparse(inputs: &mut [SampleInput]) -> Result<()> {
+    let find = |inputs: &[SampleInput], name: String| {
+        inputs
+            .iter()
+            .position(|it| it.name == name && matches!(it.values, SampleValues::Zeros))
+    };
+    for indices in 0..inputs.len() {
+        let name = &inputs[indices].name;
+        let (Some(_), Some(values), Some(shape)) = (
+            find(inputs, name.clone()),
+            find(inputs, format!("{name}_1")),
+            find(inputs, format!("{name}_2")),
+        ) else {
+            continue;
+        };
+        let are_int64 = [indices, shape].map(|at| inputs[at].dtype == DType::INT64);
+        let [count, rank] = inputs[indices].shape[..] else {
+            continue;
+        };
+        let fit = inputs[values].shape == [count] && inputs[shape].shape == [rank];
+        if are_int64 != [true, true] || !fit || rank == 0 {
+            continue;
+        }
+        let row = |i: u64| (0..rank).map(move |dim| if dim == 0 { i as i64 } else { 0 });
+        let rows: Vec<i64> = (0..count).flat_map(row).collect();
+        let dims: Vec<i64> = (0..rank)
+            .map(|dim| if dim == 0 { count as i64 } else { 1 })
+            .collect();
+        inputs[indices].values = SampleValues::Default(Tensor::from_slice([count, rank], &rows)?);
+        inputs[shape].values = SampleValues::Default(Tensor::from_slice([rank], &dims)?);
+    }
+    Ok(())
 }
 
 /// Refuses examples that take too much together.
@@ -205,4 +243,34 @@ fn feature_of(tensor: &Tensor) -> Result<Feature> {
         (DType::FLOAT, _) => Feature::Float(tensor.values::<f32>()?.into_owned()),
         _ => Feature::Int64(tensor.values::<i64>()?.into_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_sparse_tensor_fit_each_other() {
+        let input = |name: &str, dtype, shape: &[u64]| SampleInput {
+            name: name.to_owned(),
+            dtype,
+            shape: shape.to_vec(),
+            values: SampleValues::Zeros,
+            has_default: false,
+        };
+        let mut inputs = [
+            input("other", DType::INT64, &[2, 3]),
+            input("sp", DType::INT64, &[2, 3]),
+            input("sp_1", DType::FLOAT, &[2]),
+            input("sp_2", DType::INT64, &[3]),
+        ];
+        fit_sparse(&mut inputs).unwrap();
+        let values = |at: usize| match &inputs[at].values {
+            SampleValues::Default(tensor) => tensor.values::<i64>().unwrap().into_owned(),
+            _ => Vec::new(),
+        };
+        assert_eq!(values(1), [0, 0, 0, 1, 0, 0]);
+        assert_eq!(values(3), [2, 1, 1]);
+        assert!(values(0).is_empty() && values(2).is_empty());
+    }
 }

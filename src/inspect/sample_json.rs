@@ -9,13 +9,17 @@ use crate::example::{Example, Feature};
 use crate::tensor::{DType, Tensor};
 
 /// Writes the body of a `:predict` request: by rows where all inputs have a first dimension in
-/// common, else by columns.
-pub(super) fn predict_body(signature: &str, inputs: &[SampleInput]) -> Result<String> {
+/// common and `answers_rows` says that outputs can be as many rows, else by columns.
+pub(super) fn predict_body(
+    signature: &str,
+    inputs: &[SampleInput],
+    answers_rows: impl Fn(u64) -> bool,
+) -> Result<String> {
     for input in inputs {
         check(input).map_err(|error| error.for_key(input.name.as_bytes()))?;
     }
     let mut body = format!("{{\"signature_name\": {}, ", Text(signature));
-    match rows(inputs) {
+    match rows(inputs).filter(|rows| answers_rows(*rows)) {
         Some(rows) => {
             body += "\"instances\": [";
             for row in 0..rows {
@@ -284,8 +288,17 @@ mod tests {
             ),
         ] {
             let expected = format!("{{\"signature_name\": \"f\", {body}}}");
-            assert_eq!(predict_body("f", &inputs).unwrap(), expected);
+            assert_eq!(predict_body("f", &inputs, |_| true).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn columns_where_outputs_are_no_rows() {
+        let inputs = [input("x", DType::FLOAT, &[2], SampleValues::Zeros)];
+        assert_eq!(
+            predict_body("f", &inputs, |rows| rows == 3).unwrap(),
+            "{\"signature_name\": \"f\", \"inputs\": [0.0, 0.0]}"
+        );
     }
 
     #[test]
@@ -298,7 +311,7 @@ mod tests {
             SampleValues::Default(tensor),
         )];
         assert_eq!(
-            predict_body("f", &inputs).unwrap(),
+            predict_body("f", &inputs, |_| true).unwrap(),
             "{\"signature_name\": \"f\", \"instances\": [0.1, 1e-8, Infinity]}"
         );
     }
@@ -307,7 +320,7 @@ mod tests {
     fn what_json_cannot_carry_is_refused() {
         for (dtype, shape) in [(DType::HALF, &[1][..]), (DType::FLOAT, &[1, 0, 2])] {
             let input = input("x", dtype, shape, SampleValues::Zeros);
-            let error = predict_body("f", &[input]).unwrap_err();
+            let error = predict_body("f", &[input], |_| true).unwrap_err();
             assert!(error.to_string().starts_with("key `x`: "), "{error}");
         }
     }

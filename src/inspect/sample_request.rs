@@ -203,7 +203,7 @@ impl SampleOptions {
         }
         match SampleInput::all(signature, self.batch, example) {
             Ok(inputs) => (
-                predict_body(key, &inputs),
+                predict_body(key, &inputs, |rows| answers_rows(signature, rows)),
                 Ok(predict_request(&self.model_name, key, &inputs)),
             ),
             Err(error) => {
@@ -234,6 +234,20 @@ impl SampleOptions {
             }
         }
     }
+}
+
+/// Says whether every output can be as many rows. A request by rows is answered by rows, and the
+/// answer is an error if the first dimension of an output is another.
+fn answers_rows(signature: &Signature, rows: u64) -> bool {
+    signature.outputs.values().all(|info| {
+        let shape = info.shape().ok();
+        match shape.as_ref().and_then(|shape| shape.dims()) {
+            Some(dims) => dims
+                .first()
+                .is_some_and(|dim| dim.is_none_or(|dim| dim == rows)),
+            None => true,
+        }
+    })
 }
 
 /// Writes a name as it stands in a URL.

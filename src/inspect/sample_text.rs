@@ -126,6 +126,12 @@ fn write_values(text: &mut Lines, tensor: &Tensor) {
         }
         return;
     }
+    if let (DType::INT64, Ok(values)) = (tensor.dtype(), tensor.values::<i64>()) {
+        for value in values.iter() {
+            text.line(format_args!("int64_val: {value}"));
+        }
+        return;
+    }
     if let Some(bytes) = tensor.bytes() {
         text.line(format_args!("tensor_content: {}", Quoted(bytes)));
     }

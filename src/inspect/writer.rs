@@ -32,7 +32,7 @@ pub enum Framework {
     Keras3Export,
     /// A model of Keras 3 given to `tf.saved_model.save`.
     Keras3,
-    /// `model.save` of Keras 2, or `tf_keras`.
+    /// `model.save` of Keras 2, or `tf_keras`; `export_saved_model` of `tf.keras` in TensorFlow 1.
     Keras2,
     /// JAX, by `jax2tf` or another writer of StableHLO.
     Jax,
@@ -47,6 +47,9 @@ pub enum Framework {
     /// Nothing tells.
     Unknown,
 }
+
+/// The file in which `export_saved_model` of `tf.keras` keeps the layers of a model.
+pub(super) const KERAS_1_JSON: &str = "assets/saved_model.json";
 
 impl Framework {
     /// Returns the name that people know.
@@ -146,6 +149,12 @@ fn framework(
     if objects.is_some() || meta_graph.has_object_graph()? {
         evidence.push("there is an object graph".to_owned());
         return Ok((Framework::Tensorflow2, evidence));
+    }
+    if has_file(KERAS_1_JSON) {
+        evidence.push(format!(
+            "there is {KERAS_1_JSON}, of tf.keras in TensorFlow 1"
+        ));
+        return Ok((Framework::Keras2, evidence));
     }
     let init = meta_graph.init_op().ok().flatten();
     if init.is_some_and(|init| init.place == OpPlace::Signature) {

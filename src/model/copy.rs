@@ -291,6 +291,7 @@ impl<'m> ModelCopy<'m> {
             Format::Chunked => {
                 let mut options = SplitOptions::new()
                     .small(Small::Write)
+                    .sync(self.sync())
                     .other_forms(OtherForms::Keep);
                 if let Some(size) = self.max_chunk_size {
                     options = options.max_size(size);

@@ -6,7 +6,7 @@ use prost::bytes::Bytes;
 use super::view::{Source, Split};
 use crate::bundle::foreign_kind;
 use crate::chunked::ChunkedProto;
-use crate::error::{Error, Printable, Result};
+use crate::error::{Error, ErrorKind, Printable, Result};
 use crate::store::{Blob, LocalStore, Store};
 use crate::text;
 use crate::wire::{Message, Value};
@@ -75,6 +75,13 @@ pub(crate) fn open(store: &dyn Store, directory: &str, options: LoadOptions) -> 
             let error = error.in_file(&path);
             match foreign_kind(&blob) {
                 Some(kind) => error.remedy(kind),
+                None if matches!(error.kind(), ErrorKind::Malformed { .. })
+                    && format == Format::Binary =>
+                {
+                    error.remedy(
+                        "it is cut short, damaged or no SavedModel: copy it again from its source",
+                    )
+                }
                 None => error,
             }
         });

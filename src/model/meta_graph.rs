@@ -142,7 +142,8 @@ impl<'m> MetaGraph<'m> {
         self.info().child(info::ANY_INFO).decode()
     }
 
-    /// Returns all signatures, those that [mark an op](MarkedOp) too.
+    /// Returns all signatures, those that [mark an op](MarkedOp) and cannot be called too, as
+    /// `__saved_model_init_op`.
     pub fn signatures(&self) -> Result<BTreeMap<String, Signature>> {
         let mut signatures = BTreeMap::new();
         for entry in self.view.entries(field::SIGNATURE_DEF) {

@@ -289,7 +289,40 @@ impl SavedModel {
         load::foreign_message(self.source.message())
     }
 
-    /// Decodes the whole model file.
+    /// Decodes the whole model file: all of it as structs, to be looked at or changed.
+    ///
+    /// A model is changed in three steps: copied with all its files, its program written anew, its
+    /// fingerprint made to fit. Here an input of a signature gets another name. What goes by
+    /// signatures sees that, as TensorFlow Serving and `saved_model_cli`; `tf.saved_model.load` takes
+    /// the signatures of a TensorFlow 2 model from its objects.
+    ///
+    /// ```
+    /// use savedmodel::chunked::{OtherForms, write_binary};
+    /// use savedmodel::model::Format;
+    /// use savedmodel::proto::Message as _;
+    /// use savedmodel::{Fingerprint, SavedModel};
+    ///
+    /// # let edited = std::env::temp_dir().join(format!("savedmodel-edited-{}", std::process::id()));
+    /// let model = SavedModel::open("tests/fixtures/keras3_export")?;
+    /// model.save_as(&edited, Format::Binary)?;
+    ///
+    /// let mut signature = model.meta_graph(["serve"])?.signature("serving_default")?;
+    /// let input = signature.inputs.remove("features").expect("it is there");
+    /// signature.inputs.insert("x".to_owned(), input);
+    /// let mut program = model.to_proto()?;
+    /// for entry in &mut program.meta_graphs[0].signature_def {
+    ///     if entry.key() == "serving_default" {
+    ///         entry.value = Some(signature.to_proto());
+    ///     }
+    /// }
+    ///
+    /// write_binary(&program.encode_to_vec(), &edited, OtherForms::Refuse)?;
+    /// Fingerprint::compute(&edited)?.write(&edited)?;
+    /// let signatures = SavedModel::open(&edited)?.meta_graph(["serve"])?.signatures()?;
+    /// assert!(signatures["serving_default"].inputs.contains_key("x"));
+    /// # std::fs::remove_dir_all(edited)?;
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

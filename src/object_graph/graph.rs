@@ -187,7 +187,20 @@ impl ObjectGraph {
         self.objects().filter_map(Object::variable)
     }
 
-    /// Finds a variable by one of its names, as [`object`](Self::object) does.
+    /// Finds a variable by one of its names, as [`object`](Self::object) does. Its key leads to its
+    /// value:
+    ///
+    /// ```
+    /// use savedmodel::SavedModel;
+    ///
+    /// let model = SavedModel::open("tests/fixtures/keras3_saved")?;
+    /// let objects = model.object_graph()?.expect("TensorFlow 2 saved it");
+    /// let kernel = objects.variable("root._operations[1]._kernel")?;
+    /// let key = kernel.checkpoint_key().expect("it is stored with the model");
+    /// let values = model.variables()?.tensor(key)?.values::<f32>()?.into_owned();
+    /// assert_eq!(values.len(), 24);
+    /// # Ok::<(), savedmodel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

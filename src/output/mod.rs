@@ -118,10 +118,28 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
+    use crate::store::faults::{Done, Fault, Faults};
     use crate::store::platform::TestDirectory;
 
     fn names(directory: &Path) -> usize {
         fs::read_dir(directory).unwrap().count()
+    }
+
+    #[test]
+    fn files_are_waited_for_unless_that_is_not_wanted() {
+        for durability in [Durability::Sync, Durability::None] {
+            let directory = TestDirectory::new("output-sync");
+            let faults = Faults::below(directory.path(), Fault::None);
+            let mut output = Output::new(Existing::Refuse, durability);
+            let one = directory.path().join("one");
+            output
+                .write(&one, 1, |file| Ok(file.write_all(b"1")?))
+                .unwrap();
+            output.finish().unwrap();
+            let is_sync = |done: &Done| matches!(done, Done::Sync(_) | Done::SyncDirectory(_));
+            let waited = faults.done().iter().any(is_sync);
+            assert_eq!(waited, durability == Durability::Sync);
+        }
     }
 
     #[test]

@@ -39,13 +39,15 @@
 //! [`TensorInfo`] `composite_tensor` (5) comes before `dtype` (2). Whatever must keep the bytes
 //! of a file works on the raw fields instead (module `wire` of this crate).
 //!
-//! [`Message`]: prost::Message
 
 // Generated code brings no documentation, and lints are about code that people write.
 #[allow(missing_docs, unreachable_pub, clippy::all, rustdoc::all)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 }
+
+/// The trait with `encode_to_vec` and `decode`, so that users need no prost of their own.
+pub use prost::Message;
 
 /// The well-known types the schema refers to.
 pub use generated::google::protobuf as well_known;

@@ -108,7 +108,11 @@ impl Store for LocalStore {
             return Err(refuse_name(directory));
         }
         let mut names = Vec::new();
-        for entry in fs::read_dir(self.directory.join(directory))? {
+        let mut path = self.directory.join(directory);
+        if path.as_os_str().is_empty() {
+            path.push(".");
+        }
+        for entry in fs::read_dir(path)? {
             // A name that is no Unicode cannot be one that TensorFlow wrote.
             if let Ok(name) = entry?.file_name().into_string() {
                 names.push(name);

@@ -274,7 +274,7 @@ fn near_names_are_found_by_any_part() {
     for (key, near) in [
         ("moving_maen", "model/_operations/2/moving_mean/"),
         (
-            "model/_operations/2/moving_mean",
+            "_operations/2/moving_mean",
             "model/_operations/2/moving_mean/",
         ),
         (
@@ -285,6 +285,19 @@ fn near_names_are_found_by_any_part() {
         let (code, _, err) = run(&["fixtures/keras3_ckpt", key]);
         assert_eq!(code, 1);
         assert!(err.contains(&format!("did you mean `{near}")), "{err}");
+    }
+}
+
+#[test]
+fn variables_are_found_without_the_ending_of_their_keys() {
+    for (key, found) in [
+        ("model/_operations/2/moving_mean", 1),
+        ("*/2/moving_*", 2),
+        ("*/2/moving_*/VARIABLE_VALUE", 2),
+    ] {
+        let (code, out, err) = run(&["fixtures/keras3_ckpt", key]);
+        assert_eq!((code, &*err), (0, ""), "{key}");
+        assert!(out.contains(&format!("{found} tensor")), "{key}: {out}");
     }
 }
 

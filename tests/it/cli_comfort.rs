@@ -312,6 +312,11 @@ fn what_is_not_there_is_named_and_what_is_near() {
             1,
             "did you mean `fixtures/module`?",
         ),
+        (
+            &["fixtures/ckpt_saver/model.ckpt"],
+            1,
+            "did you mean `fixtures/ckpt_saver/model.ckpt-7`?",
+        ),
         (&["fixtures/qqq/a/b"], 1, "there is no `fixtures/qqq`"),
         (
             &["objects", "qqq"],

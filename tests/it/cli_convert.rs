@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use savedmodel::exchange::{TensorSource, open_source};
-use savedmodel::{BundleReader, DType, SavedModel, Tensor};
+use savedmodel::{BundleReader, BundleWriter, DType, SavedModel, Tensor};
 use serde_json::Value;
 
 use crate::scratch::Scratch;
@@ -277,6 +277,19 @@ fn tensors_are_selected_renamed_and_cast() {
     ];
     place.run_well(&again);
     assert!(place.tensors("many.safetensors.index.json") == small);
+}
+
+#[test]
+fn strings_that_numpy_would_cut_are_told_with_the_option_for_them() {
+    let place = Place::with(&[]);
+    let mut bundle = BundleWriter::create(place.path("b")).unwrap();
+    let tensor = Tensor::from_strings([1], [b"a\0"]).unwrap();
+    bundle.add("s", &tensor).unwrap();
+    bundle.finish().unwrap();
+    let (code, _, err) = place.run(&["b", "a.npz"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("(--strings objects writes"), "{err}");
+    place.run_well(&["b", "a.npz", "--strings", "objects"]);
 }
 
 #[test]

@@ -137,6 +137,16 @@ fn what_is_no_model_is_said() {
         ),
         (&["fixtures/ckpt_v1_format"], 1, "first format"),
         (&["fixtures/module/fingerprint.pb"], 2, "this is a file"),
+        (
+            &["cli-goldens/bad/corrupt"],
+            1,
+            "copy it again from its source",
+        ),
+        (
+            &["variables", "../README.md"],
+            1,
+            "there is `../README.md`, which belongs to no bundle",
+        ),
     ] {
         let (found, out, err) = run(args);
         assert_eq!((found, &*out), (code, ""), "{args:?}: {err}");

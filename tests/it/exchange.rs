@@ -7,9 +7,9 @@ use std::fs;
 #[cfg(any(feature = "npz", feature = "safetensors"))]
 use std::path::Path;
 
-use savedmodel::bundle::Existing;
 #[cfg(any(feature = "npz", feature = "safetensors"))]
 use savedmodel::bundle::Key;
+use savedmodel::bundle::{Durability, Existing};
 #[cfg(any(feature = "npz", feature = "safetensors"))]
 use savedmodel::exchange::TensorSource;
 use savedmodel::exchange::{Conversion, Converted, Format, open_source};
@@ -119,7 +119,12 @@ fn bundles_pass_through_archives_bit_for_bit() {
             let mut conversion = Conversion::new(&bundle).unwrap();
             conversion.retain(|tensor| tensors.contains_key(tensor.key()));
             conversion
-                .write_npz(&path, StringForm::FixedWidth, Existing::Refuse)
+                .write_npz(
+                    &path,
+                    StringForm::FixedWidth,
+                    Existing::Refuse,
+                    Durability::Sync,
+                )
                 .unwrap();
             let mut archive = NpzReader::open(&path).unwrap();
             if archive
@@ -193,6 +198,7 @@ fn refusals_come_before_there_is_a_file() {
             directory.join("new.npz"),
             StringForm::Objects,
             Existing::Refuse,
+            Durability::Sync,
         )
         .unwrap_err();
     assert!(error.to_string().contains("(variant)"), "{error}");
@@ -203,7 +209,12 @@ fn refusals_come_before_there_is_a_file() {
         .unwrap();
     let archive = directory.join("new.npz");
     let error = conversion
-        .write_npz(&archive, StringForm::Objects, Existing::Refuse)
+        .write_npz(
+            &archive,
+            StringForm::Objects,
+            Existing::Refuse,
+            Durability::Sync,
+        )
         .unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::InvalidArgument { .. }),
@@ -214,7 +225,12 @@ fn refusals_come_before_there_is_a_file() {
         .unwrap();
     for error in [
         conversion
-            .write_npz(&archive, StringForm::Objects, Existing::Refuse)
+            .write_npz(
+                &archive,
+                StringForm::Objects,
+                Existing::Refuse,
+                Durability::Sync,
+            )
             .unwrap_err(),
         conversion
             .write_safetensors(&path, SafetensorsWriter::new())

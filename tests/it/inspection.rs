@@ -339,6 +339,21 @@ fn what_is_not_there_is_answered_with_names_that_come_close() {
             "did you mean `cond_true_2580`",
         ),
         (
+            &["objects", "fixtures/keras2_saved", "--filter", "kernal"],
+            1,
+            "no object has a name or kind like `kernal`; did you mean `kernel`",
+        ),
+        (
+            &["objects", "fixtures/module", "--filter", "q", "--json"],
+            1,
+            "`savedmodel objects PATH` shows all",
+        ),
+        (
+            &["signature", "cli-goldens/models/multi_metagraph"],
+            2,
+            "the model has {train}, {serve, gpu}, {serve}, {tpu, serve, batch}: --tag-set",
+        ),
+        (
             &["objects", "fixtures/module", "--root", "layers/7"],
             1,
             "(has `0`, `1`)",

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prost::Message;
+use savedmodel::builder::ObjectModelBuilder;
+use savedmodel::bundle::locate_bundle;
 use savedmodel::inspect::{CheckpointOverview, Framework, ModelOverview, OddityCode, Severity};
 use savedmodel::model::{Located, locate, locate_model};
+use savedmodel::object_graph::{Child, DescribedVariable, ObjectTree};
 use savedmodel::store::MemoryStore;
-use savedmodel::{BundleReader, ErrorKind, SavedModel, proto};
+use savedmodel::{BundleReader, BundleWriter, ErrorKind, SavedModel, Tensor, proto};
 use serde_json::Value;
 
 use crate::fixtures::{assert_none, files_below, fixtures};
@@ -162,6 +165,9 @@ const CASES: &[Case] = &[
     (OddityCode::CustomOps, "v1_builder", |model| {
         model.edit(|model| graph(model).node[0].op = "MyOwnOp".to_owned());
     }),
+    (OddityCode::PythonCallback, "v1_builder", |model| {
+        model.edit(|model| graph(model).node[0].op = "EagerPyFunc".to_owned());
+    }),
     (OddityCode::UnreadVariables, "v1_builder", |model| {
         model.edit(|model| {
             model.meta_graphs.remove(0);
@@ -298,21 +304,92 @@ fn who_wrote_a_model_is_told_by_what_is_in_it() {
 #[test]
 fn parameters_are_counted_once_and_without_optimizers() {
     // (4·6 + 6) + 4·6 of the normalization + (6·3 + 3), and two of a seed in an export.
-    for (fixture, total, trainable, optimizer) in [
-        ("keras3_saved", 75, Some(63), 128),
-        ("keras3_export", 77, Some(63), 0),
-        ("tf115_classifier", 15, Some(15), 0),
-        ("mutable_table", 0, Some(0), 0),
-        ("vocabulary", 0, Some(0), 0),
+    for (fixture, total, trainable, optimizer, metrics) in [
+        ("keras3_saved", 75, Some(63), 128, 0),
+        ("keras3_export", 77, Some(63), 0, 0),
+        ("keras2_saved", 43, Some(43), 2, 2),
+        ("tf115_classifier", 15, Some(15), 0, 0),
+        ("mutable_table", 0, Some(0), 0, 0),
+        ("vocabulary", 0, Some(0), 0, 0),
     ] {
         let overview = overview(&fixtures().join(fixture));
         let of = overview.parameters.unwrap();
         assert_eq!(
-            (of.total, of.trainable, of.optimizer),
-            (total, trainable, optimizer),
+            (of.total, of.trainable, of.optimizer, of.metrics),
+            (total, trainable, optimizer, metrics),
             "{fixture}"
         );
     }
+}
+
+#[test]
+fn variables_that_are_alike_are_not_one_stored_twice() {
+    let scratch = Scratch::empty("alike");
+    let mut tree = ObjectTree::new();
+    let root = tree.root();
+    let layers = tree.track(root, "layers", Child::List).unwrap();
+    for name in ["0", "1"] {
+        let zeros = Tensor::from_slice([3], &[0f32; 3]).unwrap();
+        let variable = DescribedVariable::new(zeros).named("Variable");
+        tree.track(layers, name, variable).unwrap();
+    }
+    let path = scratch.file("model");
+    ObjectModelBuilder::new(tree).unwrap().save(&path).unwrap();
+    let overview = overview(&path);
+    assert_eq!(overview.parameters.unwrap().total, 6);
+    let codes: Vec<_> = overview.oddities.iter().map(|it| it.code).collect();
+    assert_eq!(codes, [OddityCode::NoSignatures]);
+}
+
+#[test]
+fn what_optimizers_of_tensorflow_1_keep_is_told_by_its_name() {
+    let scratch = Scratch::empty("slots-by-name");
+    let path = scratch.file("model.ckpt-1");
+    let mut bundle = BundleWriter::create(&path).unwrap();
+    for (key, elements) in [
+        ("Adam", 5),
+        ("beta1_power", 1),
+        ("beta2_power", 1),
+        ("w", 3),
+        ("w/Adam", 3),
+        ("w/Adam_1", 3),
+        ("w/Momentum", 7),
+        ("w/adam_v", 3),
+        ("w/kernel", 3),
+    ] {
+        let tensor = Tensor::from_slice([elements], &vec![0f32; elements as usize]).unwrap();
+        bundle.add(key, &tensor).unwrap();
+    }
+    bundle.finish().unwrap();
+    let bundle = BundleReader::open(&path).unwrap();
+    let parameters = CheckpointOverview::of(&bundle).unwrap().parameters;
+    // Adam, w, one of another size than w, and the kernel.
+    assert_eq!((parameters.total, parameters.optimizer), (18, 11));
+}
+
+#[test]
+fn a_model_of_tf_keras_in_tensorflow_1_is_none_of_an_estimator() {
+    let model = Scratch::copy("keras-1", "tf115_estimator");
+    fs::create_dir_all(model.file("assets")).unwrap();
+    fs::write(model.file("assets/saved_model.json"), "{}").unwrap();
+    let writer = overview(&model.0).writer.unwrap();
+    assert_eq!(writer.framework, Framework::Keras2, "{:?}", writer.evidence);
+}
+
+#[test]
+fn a_directory_of_a_checkpoint_of_the_first_format_says_so() {
+    let scratch = Scratch::empty("first-format");
+    let fixture = files_below(&fixtures().join("ckpt_v1_format"), &|_| true);
+    let table = fixture
+        .iter()
+        .max_by_key(|it| fs::metadata(it).unwrap().len());
+    fs::copy(table.unwrap(), scratch.file("m")).unwrap();
+    let state =
+        "model_checkpoint_path: \"/elsewhere/m\"\nall_model_checkpoint_paths: \"/elsewhere/m\"\n";
+    fs::write(scratch.file("checkpoint"), state).unwrap();
+    let prefix = locate_bundle(&scratch.0).unwrap();
+    let error = BundleReader::open(prefix).unwrap_err();
+    assert!(error.to_string().contains("first format (V1)"), "{error}");
 }
 
 #[test]

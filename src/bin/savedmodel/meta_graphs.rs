@@ -31,8 +31,12 @@ impl<R> OfModel<R> {
     ) -> Result<Self> {
         let meta_graphs = match tag_set {
             Some(tags) => vec![show::tagged(model, tags)?],
-            None => model.meta_graphs().collect::<Result<_>>()?,
+            None => model.meta_graphs().collect::<Result<Vec<_>>>()?,
         };
+        if meta_graphs.is_empty() {
+            // The answer says what the file is instead.
+            show::tagged(model, "")?;
+        }
         let reports = meta_graphs.into_iter().map(|meta_graph| {
             Ok(OfMetaGraph {
                 tags: meta_graph.tags()?.into_iter().map(str::to_owned).collect(),

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 
 use savedmodel::inspect::{
@@ -35,7 +35,21 @@ pub(crate) fn run(args: &args::Objects, out: &mut impl Write) -> Result<Outcome,
         }
     };
     if let Some(pattern) = &args.filter {
+        let names = names_like(&tree, pattern);
         tree.entries.retain(|entry| is_like(entry, pattern));
+        if tree.entries.is_empty() {
+            return Err(Failure::Missing(
+                format!(
+                    "{}: no object has a name or kind like `{pattern}`{}",
+                    name.display(),
+                    match &names[..] {
+                        [] => " (`savedmodel objects PATH` shows all)".to_owned(),
+                        names => format!("; did you mean {}?", names.join(", ")),
+                    }
+                )
+                .into(),
+            ));
+        }
     }
     if args.json {
         let path = name.to_string_lossy().into_owned();
@@ -72,10 +86,22 @@ fn is_like(entry: &ObjectEntry, pattern: &str) -> bool {
     [
         path,
         path.strip_prefix("root.").unwrap_or(path),
+        &entry.name,
         detail.kind(),
     ]
     .iter()
     .any(|name| matches(pattern.as_bytes(), name.as_bytes()))
+}
+
+/// Returns the names and kinds in a tree that come closest to one that none has, in quotes.
+fn names_like(tree: &ObjectTree, wanted: &str) -> Vec<String> {
+    let described = tree.entries.iter().filter_map(|entry| {
+        let detail = entry.detail.as_ref()?;
+        Some([entry.name.as_str(), detail.kind()])
+    });
+    let names: BTreeSet<&str> = described.flatten().collect();
+    let near = path::near_names(wanted, names);
+    near.iter().map(|name| format!("`{name}`")).collect()
 }
 
 /// Drops the objects that are the traces of a function: the function's lines have them already. Those

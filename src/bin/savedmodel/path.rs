@@ -62,6 +62,13 @@ pub(crate) fn beside(error: &Error) -> Option<String> {
         _ => return None,
     }
     let path = error.path().filter(|path| !path.exists())?;
+    let file = path.with_extension("");
+    if path.extension().is_some_and(|it| it == "index") && file.symlink_metadata().is_ok() {
+        return Some(format!(
+            " (there is `{}`, which belongs to no bundle)",
+            file.display()
+        ));
+    }
     let directory = path
         .ancestors()
         .skip(1)
@@ -78,6 +85,12 @@ pub(crate) fn beside(error: &Error) -> Option<String> {
         .ok()?
         .take(MAX_SEARCHED);
     let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    // Of a checkpoint's files people name the prefix.
+    let names = names.map(|name| match name.rsplit_once('.') {
+        Some((prefix, "index" | "meta")) => prefix.to_owned(),
+        Some((prefix, end)) if end.starts_with("data-") => prefix.to_owned(),
+        _ => name,
+    });
     let scores = names.map(|name| (strsim::jaro_winkler(&name, word), name));
     let near = scores
         .filter(|(score, name)| *score >= ALIKE && name != word)
@@ -92,6 +105,24 @@ pub(crate) fn beside(error: &Error) -> Option<String> {
             shown(word)
         )),
     }
+}
+
+/// Returns those of `names` that come closest to one that is not there, best first.
+pub(crate) fn near_names<'n>(
+    wanted: &str,
+    names: impl IntoIterator<Item = &'n str>,
+) -> Vec<&'n str> {
+    /// Short names are alike from this similarity on.
+    const ALIKE: f64 = 0.8;
+    /// So many are told.
+    const SHOWN: usize = 3;
+    let scores = names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(name, wanted), name));
+    let mut near: Vec<(f64, &str)> = scores.filter(|(score, _)| *score >= ALIKE).collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    near.truncate(SHOWN);
+    near.into_iter().map(|(_, name)| name).collect()
 }
 
 /// Says whether an error is about a name that is not there and is like no other.

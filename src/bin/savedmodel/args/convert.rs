@@ -75,7 +75,7 @@ pub(crate) struct Convert {
     #[arg(long)]
     pub(crate) overwrite: bool,
 
-    /// Do not wait until files are on the disk; .npz files are always waited for
+    /// Do not wait until files are on the disk
     #[arg(long)]
     pub(crate) no_sync: bool,
 

@@ -92,7 +92,8 @@ pub(crate) struct Objects {
     #[arg(long, value_name = "N")]
     pub(crate) depth: Option<u32>,
 
-    /// List the objects whose name or kind is like this; `*` stands for any text, `?` for any character
+    /// List the objects whose name, path or kind is like this; `*` stands for any text, `?` for any
+    /// character. The exit code is 1 if there is none
     #[arg(long, value_name = "GLOB")]
     pub(crate) filter: Option<String>,
 

@@ -20,7 +20,8 @@ pub(crate) struct Variables {
     /// latest), a prefix as in `ckpt-7`, or an index or data file
     pub(crate) path: PathBuf,
 
-    /// Only these tensors; `*` in a key stands for any text and `?` for any character
+    /// Only these tensors; `*` in a key stands for any text and `?` for any character, and
+    /// `/.ATTRIBUTES/VARIABLE_VALUE` at its end can be left out
     #[arg(value_name = "KEY")]
     pub(crate) keys: Vec<OsString>,
 

@@ -81,6 +81,14 @@ pub(super) fn run(
             ErrorKind::InvalidArgument { .. } if is_there && !args.overwrite => {
                 Failure::Explained(error, "--overwrite replaces it".into())
             }
+            _ if error
+                .help()
+                .is_some_and(|it| it.contains("StringForm::Objects")) =>
+            {
+                let option =
+                    "--strings objects writes strings of any kind, --exclude leaves it out";
+                Failure::Explained(error, option.into())
+            }
             _ => error.into(),
         }
     })?;
@@ -189,7 +197,7 @@ fn write(
         }
         Format::Npz => {
             let strings = args.strings.map_or(StringForm::default(), StringForm::from);
-            conversion.write_npz(target, strings, existing)
+            conversion.write_npz(target, strings, existing, durability)
         }
         _ => {
             let mut options = BundleWriter::options()

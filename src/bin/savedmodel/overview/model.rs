@@ -109,7 +109,10 @@ fn write_signature(
     line(out, label, &signature.key)?;
     for (arrow, tensors) in [("in ", &signature.inputs), ("out", &signature.outputs)] {
         let texts: Vec<String> = tensors.iter().map(ToString::to_string).collect();
-        let joined = texts.join(", ");
+        let joined = match &texts[..] {
+            [] => "nothing".to_owned(),
+            texts => texts.join(", "),
+        };
         if joined.len() <= MAX_TENSORS {
             line(out, "", &format!("  {arrow}  {joined}"))?;
             continue;

@@ -57,6 +57,9 @@ pub(super) fn parameters(out: &mut impl Write, of: &ParametersReport) -> io::Res
     if of.optimizer > 0 {
         text += &format!("; an optimizer has {} more", grouped(of.optimizer));
     }
+    if of.metrics > 0 {
+        text += &format!("; metrics have {} more", grouped(of.metrics));
+    }
     line(out, "parameters", &text)
 }
 

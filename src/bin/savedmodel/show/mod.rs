@@ -86,9 +86,18 @@ pub(crate) fn only_meta_graph(model: &SavedModel) -> Result<MetaGraph<'_>, Failu
     let mut meta_graphs = model.meta_graphs();
     match (meta_graphs.next(), meta_graphs.next()) {
         (Some(only), None) => Ok(only?),
-        _ => Err(Failure::Usage(
-            "the model has not exactly one meta graph: --tag-set says which is meant".into(),
-        )),
+        (Some(_), _) => {
+            // The answer to a set that the model has not names those that it has.
+            let sets = match tagged(model, "") {
+                Err(error) => error.help().map(str::to_owned),
+                Ok(_) => None,
+            };
+            let sets = sets.unwrap_or_else(|| "the model has several meta graphs".to_owned());
+            Err(Failure::Usage(
+                format!("{sets}: --tag-set says which is meant").into(),
+            ))
+        }
+        (None, _) => Ok(tagged(model, "")?),
     }
 }
 

@@ -14,7 +14,8 @@ pub(crate) struct Selection<'b> {
 
 impl<'b> Selection<'b> {
     /// Looks up what is named; all is wanted if nothing is. A key that is there is that tensor, even
-    /// if it could be read as a pattern.
+    /// if it could be read as a pattern. The ending that keys of variables have in checkpoints of
+    /// objects can be left out, as the overview does.
     ///
     /// # Errors
     ///
@@ -36,6 +37,11 @@ impl<'b> Selection<'b> {
                 patterns.push((key, None));
                 continue;
             }
+            let whole = [key, ENDING].concat();
+            let key = match bundle.contains(key) {
+                Ok(false) if matches!(bundle.contains(&whole), Ok(true)) => &whole[..],
+                _ => key,
+            };
             let variable = match bundle.entry(key) {
                 Ok(entry) => Variable::new(bundle, key.into(), entry),
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound { .. }) => {
@@ -49,7 +55,7 @@ impl<'b> Selection<'b> {
             let fault = selection.walk(|variable| {
                 let mut wanted = false;
                 for (pattern, found) in &mut patterns {
-                    if matches(pattern, variable.key.as_bytes()) {
+                    if selects(pattern, variable.key.as_bytes()) {
                         found.get_or_insert(());
                         wanted = true;
                     }
@@ -121,6 +127,17 @@ impl<'b> Selection<'b> {
         }
         Ok(None)
     }
+}
+
+/// What keys of variables end with in checkpoints of objects.
+const ENDING: &[u8] = b"/.ATTRIBUTES/VARIABLE_VALUE";
+
+/// Says whether a pattern is that of a key, with or without its ending.
+fn selects(pattern: &[u8], key: &[u8]) -> bool {
+    matches(pattern, key)
+        || key
+            .strip_suffix(ENDING)
+            .is_some_and(|key| matches(pattern, key))
 }
 
 fn is_pattern(key: &[u8]) -> bool {

@@ -66,7 +66,7 @@ impl Summary {
             }
             Summary::Strings(lengths) => {
                 let range = match (lengths.min, lengths.max) {
-                    (Some(min), Some(max)) if min == max => format!(" of {max} bytes"),
+                    (Some(min), Some(max)) if min == max => format!(" of {}", counted(max, "byte")),
                     (Some(min), Some(max)) => format!(" of {min} to {max} bytes"),
                     _ => String::new(),
                 };
