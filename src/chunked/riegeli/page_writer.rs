@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn all_writes_end_where_pages_do() {
-        let source: Vec<u8> = (0..7 * PAGE / 2).map(|i| (i * 131 >> 5) as u8).collect();
+        let source: Vec<u8> = (0..7 * PAGE / 2).map(|i| ((i * 131) >> 5) as u8).collect();
         let slices = slices(&source);
         for at in [0, 1, 40, 41, slices.len() / 2, slices.len()] {
             let (one, two) = slices.split_at(at);
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_takes_less_gets_the_rest_again() {
-        let source: Vec<u8> = (0..7 * PAGE / 2).map(|i| (i * 131 >> 5) as u8).collect();
+        let source: Vec<u8> = (0..7 * PAGE / 2).map(|i| ((i * 131) >> 5) as u8).collect();
         let mut writer = PageWriter::new(cut(77_777));
         let slices = slices(&source).into_iter();
         writer.append(slices, source.len() as u64).unwrap();
