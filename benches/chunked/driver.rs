@@ -42,7 +42,7 @@ pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
             hold: format!("hold {count} {size}"),
             // Less than the default, so that there is something to split.
             max_size: 1 << 30,
-            bars: [1.0 / 2.0, 1.0 / 1.5],
+            bars: [1.0 / 2.0, 1.0 / 1.1],
             peak: 16.0,
         };
         writing.measure(&mut ours, data.path(), rounds)?;
