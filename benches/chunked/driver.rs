@@ -15,11 +15,17 @@ const LARGE: (u32, u32) = (12, 256);
 /// As much as one `saved_model.pb` holds.
 const BINARY: (u32, u32) = (7, 256);
 
+/// Small ones: 100 MB.
+const NODES: u32 = 900_000;
+/// What is touched before, in MiB: more than a file takes in the page cache.
+const WARM: u32 = 2048;
+
 /// Gigabytes are read and written in each.
 const MOST_ROUNDS: usize = 3;
 
 const MERGE: &str = "3 GiB of constants";
 const WRITE: &str = "write 1.75 GiB";
+const WRITE_NODES: &str = "write 100 MB of nodes";
 
 pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
     let rounds = harness::rounds()?.min(MOST_ROUNDS);
@@ -30,14 +36,35 @@ pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Result<()> {
         merge(&mut ours, data.path(), rounds)?;
     }
     if wanted(WRITE) {
-        write(&mut ours, data.path(), rounds)?;
+        let (count, size) = BINARY;
+        let writing = Writing {
+            title: WRITE,
+            hold: format!("hold {count} {size}"),
+            // Less than the default, so that there is something to split.
+            max_size: 1 << 30,
+            bars: [1.0 / 2.0, 1.0 / 1.1],
+            peak: 16.0,
+        };
+        writing.measure(&mut ours, data.path(), rounds)?;
+    }
+    if wanted(WRITE_NODES) {
+        let writing = Writing {
+            title: WRITE_NODES,
+            hold: format!("hold_nodes {NODES}"),
+            max_size: 10_000_000,
+            bars: [1.0 / 5.0, 1.0 / 3.0],
+            peak: 40.0,
+        };
+        writing.measure(&mut ours, data.path(), rounds)?;
     }
     Ok(())
 }
 
 fn merge(ours: &mut Side, data: &Path, rounds: usize) -> Result<()> {
     let model = data.join("large");
-    let bytes = make(ours, "make", &model, LARGE)?;
+    let (count, size) = LARGE;
+    let answer = ours.ask(&format!("make {} {count} {size}", model.display()))?;
+    let bytes = answer["n"].as_u64().ok_or("a model without a length")?;
     let mut tensorflow = match env::var(PYTHON) {
         Ok(python) => {
             let program = peer::build(&python, data)?;
@@ -75,43 +102,51 @@ fn merge(ours: &mut Side, data: &Path, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// There is nobody else who writes such files: they are compared with `saved_model.pb`.
-fn write(ours: &mut Side, data: &Path, rounds: usize) -> Result<()> {
-    let (split, binary) = (data.join("split"), data.join("binary"));
-    make(ours, "hold", &split, BINARY)?;
-    let lines = [Line {
-        name: "saved_model.cpb, wall".to_owned(),
-        clock: Clock::Wall,
-        // No more than 1.1 times the time.
-        bar: 1.0 / 1.1,
-        peak: Some(16.0),
-    }];
-    let ours = std::cell::RefCell::new(ours);
-    let measure = |command: &str, directory: &Path| {
-        // Space that an old file takes is given back outside of the measurement.
-        let _ = fs::remove_dir_all(directory);
-        ours.borrow_mut()
-            .measure(&format!("{command} {}", directory.display()))
-    };
-    compare(
-        WRITE,
-        "saved_model.pb, ours",
-        &lines,
-        rounds,
-        &mut || measure("write_pb", &binary).map(Some),
-        &mut |_| measure("write_cpb", &split),
-    )?;
-    for directory in [split, binary] {
-        let _ = fs::remove_dir_all(directory);
-    }
-    Ok(())
+/// A model that is written split. There is nobody else who writes such files: they are compared with
+/// `saved_model.pb`.
+struct Writing {
+    title: &'static str,
+    /// Has our side make the model.
+    hold: String,
+    max_size: u64,
+    /// For processor time, and for time on the clock.
+    bars: [f64; 2],
+    /// In MiB.
+    peak: f64,
 }
 
-/// Has our side make a model; returns how long it is.
-fn make(ours: &mut Side, command: &str, model: &Path, constants: (u32, u32)) -> Result<u64> {
-    let (count, size) = constants;
-    let answer = ours.ask(&format!("{command} {} {count} {size}", model.display()))?;
-    answer["n"]
-        .as_u64()
-        .ok_or_else(|| "a model without a length".into())
+impl Writing {
+    fn measure(&self, ours: &mut Side, data: &Path, rounds: usize) -> Result<()> {
+        ours.ask(&self.hold)?;
+        let lines = [Clock::Cpu, Clock::Wall].map(|clock| Line {
+            name: match clock {
+                Clock::Cpu => "saved_model.cpb, cpu".to_owned(),
+                Clock::Wall => "saved_model.cpb, wall".to_owned(),
+            },
+            clock,
+            bar: self.bars[usize::from(clock == Clock::Wall)],
+            peak: Some(self.peak),
+        });
+        let (split, binary) = (data.join("split"), data.join("binary"));
+        let ours = std::cell::RefCell::new(ours);
+        let measure = |command: String, directory: &Path| {
+            // Space that an old file takes is given back outside of the measurement.
+            let _ = fs::remove_dir_all(directory);
+            let mut ours = ours.borrow_mut();
+            ours.ask(&format!("warm {WARM}"))?;
+            ours.measure(&format!("{command} {}", directory.display()))
+        };
+        compare(
+            self.title,
+            "saved_model.pb, ours",
+            &lines,
+            rounds,
+            &mut || measure("write_pb".to_owned(), &binary).map(Some),
+            &mut |_| measure(format!("write_cpb {}", self.max_size), &split),
+        )?;
+        for directory in [split, binary] {
+            let _ = fs::remove_dir_all(directory);
+        }
+        Ok(())
+    }
 }

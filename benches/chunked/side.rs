@@ -28,11 +28,26 @@ pub(crate) fn serve() -> Result<()> {
             File::open(Path::new(directory).join("saved_model.cpb"))?.sync_all()?;
             Ok(format!(r#"{{"n":{}}}"#, model.len()))
         }
-        ["hold", _, count, size] => {
+        ["hold", count, size] => {
             held = model(count.parse()?, size.parse()?)?;
             Ok(format!(r#"{{"n":{}}}"#, held.len()))
         }
-        [command, directory] => measure(command, directory, &held),
+        ["hold_nodes", count] => {
+            held = model_of((0..count.parse()?).map(addition).collect());
+            Ok(format!(r#"{{"n":{}}}"#, held.len()))
+        }
+        ["write_cpb", max_size, directory] => {
+            let options = SplitOptions::new().max_size(max_size.parse()?);
+            let start = Start::now()?;
+            options.write(&held, directory)?;
+            start.report(held.len())
+        }
+        ["write_pb", directory] => {
+            let start = Start::now()?;
+            write_binary(&held, directory, OtherForms::Refuse)?;
+            start.report(held.len())
+        }
+        [command, directory] => measure(command, directory),
         _ => Err(format!("what is `{}`?", words.join(" ")).into()),
     })
 }
@@ -51,10 +66,6 @@ fn model(count: u64, size: u64) -> Result<Vec<u8>> {
         .take((size << 20) as usize / 8)
         .collect();
         let tensor = Tensor::from_slice([elements.len() as i64], &elements)?.to_proto()?;
-        let attr = |key: &str, value| AttrEntry {
-            key: Some(key.to_owned()),
-            value: Some(AttrValue { value: Some(value) }),
-        };
         node.push(NodeDef {
             name: format!("constant_{i}"),
             op: "Const".to_owned(),
@@ -65,6 +76,31 @@ fn model(count: u64, size: u64) -> Result<Vec<u8>> {
             ..NodeDef::default()
         });
     }
+    Ok(model_of(node))
+}
+
+/// A small node, as graphs have most.
+fn addition(i: u64) -> NodeDef {
+    NodeDef {
+        name: format!("model/layer_{}/dense/BiasAdd_{i}", i / 100),
+        op: "AddV2".to_owned(),
+        input: vec![
+            format!("model/layer_{}/x", i / 100),
+            format!("model/layer_{}/read", i / 100),
+        ],
+        attr: vec![attr("T", Value::Type(1))],
+        ..NodeDef::default()
+    }
+}
+
+fn attr(key: &str, value: Value) -> AttrEntry {
+    AttrEntry {
+        key: Some(key.to_owned()),
+        value: Some(AttrValue { value: Some(value) }),
+    }
+}
+
+fn model_of(node: Vec<NodeDef>) -> Vec<u8> {
     let mut signature = SignatureDef::default();
     signature.outputs.push(proto::signature_def::OutputsEntry {
         key: Some("y".to_owned()),
@@ -91,10 +127,10 @@ fn model(count: u64, size: u64) -> Result<Vec<u8>> {
         saved_model_schema_version: 1,
         meta_graphs: vec![meta_graph],
     };
-    Ok(model.encode_to_vec())
+    model.encode_to_vec()
 }
 
-fn measure(command: &str, directory: &str, held: &[u8]) -> Result<String> {
+fn measure(command: &str, directory: &str) -> Result<String> {
     let start = Start::now()?;
     match command {
         "signatures" => {
@@ -109,17 +145,6 @@ fn measure(command: &str, directory: &str, held: &[u8]) -> Result<String> {
             let model = SavedModel::open(directory)?;
             let count = black_box(model.bytes()?).len();
             start.report(count)
-        }
-        "write_cpb" => {
-            // Less than the default, so that there is something to split.
-            SplitOptions::new()
-                .max_size(1 << 30)
-                .write(held, directory)?;
-            start.report(held.len())
-        }
-        "write_pb" => {
-            write_binary(held, directory, OtherForms::Refuse)?;
-            start.report(held.len())
         }
         _ => Err(format!("what is `{command}`?").into()),
     }

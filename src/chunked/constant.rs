@@ -1,6 +1,6 @@
 use prost::Message as _;
 
-use super::rope::Rope;
+use super::rope::{Rope, Span};
 use crate::error::{Error, Result};
 use crate::proto::TensorProto;
 use crate::tensor::Tensor;
@@ -16,23 +16,23 @@ const ENTRY_VALUE: u32 = 2;
 
 /// Parts a `Const` node from its elements: returns the node without them, and them, as
 /// `tensor_content` has them.
-pub(super) fn part(node: &[u8]) -> Result<(Rope<'_>, Rope<'_>)> {
+pub(super) fn part(node: Message<'_>) -> Result<(Rope, Rope)> {
     let mut at = None;
-    for field in Message::new(node).fields() {
+    for field in node.fields() {
         let field = field?;
         if field.number() == ATTR
             && let Some(entry) = field.message()
             && let Some(key) = entry.last(ENTRY_KEY)?
             && matches!(key.value(), Value::Bytes(key) if key == ATTR_KEY.as_bytes())
         {
-            at = Some(field.raw());
+            at = Some(field.offset());
         }
     }
     let Some(at) = at else {
         return Err(no_value());
     };
     let mut content = None;
-    let rest = replace(node, |field| std::ptr::eq(field.raw(), at), &mut |entry| {
+    let rest = replace(node, |field| field.offset() == at, &mut |entry| {
         replace(entry, |field| field.number() == ENTRY_VALUE, &mut |value| {
             replace(value, |field| field.number() == TENSOR, &mut |tensor| {
                 content = Some(elements(tensor)?);
@@ -49,20 +49,20 @@ fn no_value() -> Error {
 
 /// Makes a message anew with another value in the one field that is meant.
 fn replace<'a>(
-    message: &'a [u8],
+    message: Message<'a>,
     is_meant: impl Fn(&Field<'a>) -> bool,
-    new: &mut dyn FnMut(&'a [u8]) -> Result<Rope<'a>>,
-) -> Result<Rope<'a>> {
+    new: &mut dyn FnMut(Message<'a>) -> Result<Rope>,
+) -> Result<Rope> {
     let mut rope = Rope::default();
     let mut count = 0;
-    for field in Message::new(message).fields() {
+    for field in message.fields() {
         let field = field?;
-        match field.value() {
-            Value::Bytes(value) if is_meant(&field) => {
+        match (field.value(), field.message()) {
+            (Value::Bytes(_), Some(value)) if is_meant(&field) => {
                 rope.push_field(field.number(), new(value)?);
                 count += 1;
             }
-            _ => rope.push(field.raw()),
+            _ => rope.push(Span::of(&field)),
         }
     }
     match count {
@@ -75,12 +75,12 @@ fn replace<'a>(
 }
 
 /// Keeps of a `TensorProto` what is not elements: dtype, shape, version, and what is not known.
-fn without_values(tensor: &[u8]) -> Result<Rope<'_>> {
+fn without_values(tensor: Message<'_>) -> Result<Rope> {
     let mut rope = Rope::default();
-    for field in Message::new(tensor).fields() {
+    for field in tensor.fields() {
         let field = field?;
         if !(TENSOR_CONTENT..=18).contains(&field.number()) {
-            rope.push(field.raw());
+            rope.push(Span::of(&field));
         }
     }
     Ok(rope)
@@ -91,17 +91,18 @@ fn without_values(tensor: &[u8]) -> Result<Rope<'_>> {
 /// The form stays when the model is merged, as with TensorFlow's splitter. So a model that had
 /// other values can come back with another length: a scalar string has its own length once more, in
 /// front of its bytes.
-fn elements(tensor: &[u8]) -> Result<Rope<'_>> {
-    if let Some(field) = Message::new(tensor).last(TENSOR_CONTENT)?
+fn elements(tensor: Message<'_>) -> Result<Rope> {
+    if let Some(field) = tensor.last(TENSOR_CONTENT)?
         && let Value::Bytes(content) = field.value()
         && !content.is_empty()
     {
-        return Ok(Rope::new(content));
+        return Ok(Rope::new(Span::of_value(&field)));
     }
-    let proto = TensorProto::decode(tensor).map_err(|error| Error::malformed(error.to_string()))?;
+    let proto =
+        TensorProto::decode(tensor.bytes()).map_err(|error| Error::malformed(error.to_string()))?;
     let tensor = Tensor::from_proto(&proto)?;
     if let Some(bytes) = tensor.bytes() {
-        return Ok(Rope::owned(bytes.to_vec()));
+        return Ok(Rope::made(bytes.to_vec()));
     }
     let Some(strings) = tensor.strings() else {
         return Err(Error::unsupported(format!(
@@ -114,5 +115,5 @@ fn elements(tensor: &[u8]) -> Result<Rope<'_>> {
         varint::write_u64(&mut content, string.len() as u64);
     }
     content.extend_from_slice(strings.bytes());
-    Ok(Rope::owned(content))
+    Ok(Rope::made(content))
 }

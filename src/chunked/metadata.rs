@@ -131,19 +131,19 @@ impl ChunkMetadata {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut version = Vec::new();
-        put_integer(&mut version, 1, self.splitter_version as u64);
-        if self.join_version != 0 {
-            put_integer(&mut version, 2, self.join_version as u64);
-        }
-        for bad in &self.bad_consumers {
-            put_integer(&mut version, 3, *bad as u64);
-        }
-        put_bytes(&mut out, 1, &version);
+        put_message(&mut out, 1, |out| {
+            put_integer(out, 1, self.splitter_version as u64);
+            if self.join_version != 0 {
+                put_integer(out, 2, self.join_version as u64);
+            }
+            for bad in &self.bad_consumers {
+                put_integer(out, 3, *bad as u64);
+            }
+        });
         for chunk in &self.chunks {
-            put_bytes(&mut out, 2, &chunk.encode());
+            put_message(&mut out, 2, |out| chunk.encode(out));
         }
-        put_bytes(&mut out, 3, &self.message.encode());
+        put_message(&mut out, 3, |out| self.message.encode(out));
         out
     }
 }
@@ -169,16 +169,14 @@ impl ChunkInfo {
         Ok(info)
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn encode(&self, out: &mut Vec<u8>) {
         match self.kind {
             ChunkKind::Unspecified => {}
-            ChunkKind::Message => put_integer(&mut out, 1, 1),
-            ChunkKind::Bytes => put_integer(&mut out, 1, 2),
+            ChunkKind::Message => put_integer(out, 1, 1),
+            ChunkKind::Bytes => put_integer(out, 1, 2),
         }
-        put_integer(&mut out, 2, self.size);
-        put_integer(&mut out, 3, self.offset);
-        out
+        put_integer(out, 2, self.size);
+        put_integer(out, 3, self.offset);
     }
 }
 
@@ -205,15 +203,13 @@ impl ChunkedMessage {
         Ok(message)
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn encode(&self, out: &mut Vec<u8>) {
         if let Some(index) = self.chunk_index {
-            put_integer(&mut out, 1, index);
+            put_integer(out, 1, index);
         }
         for field in &self.chunked_fields {
-            put_bytes(&mut out, 2, &field.encode());
+            put_message(out, 2, |out| field.encode(out));
         }
-        out
     }
 }
 
@@ -241,13 +237,11 @@ impl ChunkedField {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn encode(&self, out: &mut Vec<u8>) {
         for tag in &self.field_tag {
-            put_bytes(&mut out, 1, &tag.encode());
+            put_message(out, 1, |out| tag.encode(out));
         }
-        put_bytes(&mut out, 3, &self.message.encode());
-        out
+        put_message(out, 3, |out| self.message.encode(out));
     }
 }
 
@@ -266,14 +260,12 @@ impl FieldIndex {
         index.ok_or_else(|| Error::malformed("a step of a path says nothing"))
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            FieldIndex::Field(number) => put_integer(&mut out, 1, u64::from(*number)),
-            FieldIndex::Index(index) => put_integer(&mut out, 3, *index),
-            FieldIndex::MapKey(key) => put_bytes(&mut out, 2, &key.encode()),
+            FieldIndex::Field(number) => put_integer(out, 1, u64::from(*number)),
+            FieldIndex::Index(index) => put_integer(out, 3, *index),
+            FieldIndex::MapKey(key) => put_message(out, 2, |out| key.encode(out)),
         }
-        out
     }
 }
 
@@ -295,13 +287,11 @@ impl MapKey {
         key.ok_or_else(|| Error::malformed("a key in a path says nothing"))
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            MapKey::String(text) => put_bytes(&mut out, 1, text.as_bytes()),
-            MapKey::Integer(value) => put_integer(&mut out, 6, *value),
+            MapKey::String(text) => put_bytes(out, 1, text.as_bytes()),
+            MapKey::Integer(value) => put_integer(out, 6, *value),
         }
-        out
     }
 }
 
@@ -316,6 +306,16 @@ fn unknown(message: &str, field: Field<'_>) -> Error {
 fn put_integer(out: &mut Vec<u8>, number: u32, value: u64) {
     varint::write_u64(out, u64::from(number << 3));
     varint::write_u64(out, value);
+}
+
+/// Encodes a message where it is to stand; its length is put in front of it then.
+fn put_message(out: &mut Vec<u8>, number: u32, encode: impl FnOnce(&mut Vec<u8>)) {
+    varint::write_u64(out, u64::from(number << 3 | 2));
+    let start = out.len();
+    encode(out);
+    let len = out.len() - start;
+    varint::write_u64(out, len as u64);
+    out[start..].rotate_left(len);
 }
 
 fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {

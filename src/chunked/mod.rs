@@ -31,6 +31,7 @@ mod constant;
 mod contents;
 mod file;
 mod layout;
+mod list;
 mod metadata;
 mod order;
 mod outline;

@@ -1,8 +1,9 @@
 use super::constant::{self, ATTR, ATTR_KEY, TENSOR, TENSOR_CONTENT};
+use super::list::List;
 use super::metadata::{ChunkKind, FieldIndex, MapKey};
-use super::rope::{Rope, field_len};
+use super::rope::{Rope, Span, field_len};
 use crate::error::{Error, Printable, Result};
-use crate::wire::{Message, Value};
+use crate::wire::{Field, Message, Value};
 
 const META_GRAPHS: u32 = 2;
 const GRAPH_DEF: u32 = 2;
@@ -24,35 +25,47 @@ const MAX_MESSAGE: u64 = i32::MAX as u64;
 /// `repeated_field_splitter.cc` in `tensorflow/tools/proto_splitter/cc`): only the graph of the
 /// first meta graph is cut, into messages that are shorter than the largest size.
 pub(super) struct Chunks<'a> {
+    model: &'a [u8],
     max: u64,
-    pub(super) chunks: Vec<Chunk<'a>>,
+    pub(super) chunks: Vec<Chunk>,
 }
 
-pub(super) struct Chunk<'a> {
+pub(super) struct Chunk {
     pub(super) kind: ChunkKind,
     /// Where it is merged; empty for the root.
     pub(super) path: Vec<FieldIndex>,
-    pub(super) bytes: Rope<'a>,
+    pub(super) bytes: Rope,
 }
 
-/// The elements of a list that stay where they are, in order; `None` if all were moved.
-type Staying<'a> = Option<Vec<Rope<'a>>>;
-
 /// The graph of the first meta graph, all its parts together.
-#[derive(Default)]
-struct Graph<'a> {
-    nodes: Vec<&'a [u8]>,
-    functions: Vec<&'a [u8]>,
+struct Graph {
+    nodes: List,
+    functions: List,
     has_library: bool,
     /// Everything else.
-    rest: Rope<'a>,
-    library_rest: Rope<'a>,
+    rest: Rope,
+    library_rest: Rope,
+}
+
+impl Chunk {
+    /// A chunk of the whole model.
+    pub(super) fn whole(model: &[u8]) -> Self {
+        Chunk {
+            kind: ChunkKind::Message,
+            path: Vec::new(),
+            bytes: Rope::new(Span {
+                start: 0,
+                len: model.len() as u64,
+            }),
+        }
+    }
 }
 
 impl<'a> Chunks<'a> {
     /// Cuts a `SavedModel` that is not shorter than `max`.
     pub(super) fn cut(model: &'a [u8], max: u64) -> Result<Self> {
         let mut chunks = Chunks {
+            model,
             max,
             chunks: Vec::new(),
         };
@@ -60,9 +73,9 @@ impl<'a> Chunks<'a> {
         for field in Message::new(model).fields() {
             let field = field?;
             match (&first, field.value()) {
-                (None, Value::Bytes(graph)) if field.number() == META_GRAPHS => first = Some(graph),
-                (None, _) => before.push(field.raw()),
-                (Some(_), _) => after.push(field.raw()),
+                (None, Value::Bytes(_)) if field.number() == META_GRAPHS => first = field.message(),
+                (None, _) => before.push(Span::of(&field)),
+                (Some(_), _) => after.push(Span::of(&field)),
             }
         }
         let mut root = before;
@@ -70,24 +83,24 @@ impl<'a> Chunks<'a> {
             let room = max.saturating_sub(root.len() + after.len());
             root.push_field(META_GRAPHS, chunks.cut_meta_graph(meta_graph, room)?);
         }
-        after.parts_into(&mut root);
+        root.append(after);
         chunks.add(0, ChunkKind::Message, Vec::new(), root);
         chunks.check()?;
         Ok(chunks)
     }
 
     /// Returns the meta graph without what became chunks; `room` is what it may take.
-    fn cut_meta_graph(&mut self, meta_graph: &'a [u8], room: u64) -> Result<Rope<'a>> {
-        let (mut rest, mut graph) = (Rope::default(), Graph::default());
+    fn cut_meta_graph(&mut self, meta_graph: Message<'_>, room: u64) -> Result<Rope> {
+        let (mut rest, mut graph) = (Rope::default(), Graph::new());
         let mut has_graph = false;
-        for field in Message::new(meta_graph).fields() {
+        for field in meta_graph.fields() {
             let field = field?;
-            match field.value() {
-                Value::Bytes(part) if field.number() == GRAPH_DEF => {
+            match (field.value(), field.message()) {
+                (Value::Bytes(_), Some(part)) if field.number() == GRAPH_DEF => {
                     graph.add(part)?;
                     has_graph = true;
                 }
-                _ => rest.push(field.raw()),
+                _ => rest.push(Span::of(&field)),
             }
         }
         if !has_graph {
@@ -105,150 +118,135 @@ impl<'a> Chunks<'a> {
         Ok(rest)
     }
 
-    fn cut_graph(&mut self, graph: Graph<'a>) -> Result<Rope<'a>> {
+    fn cut_graph(&mut self, mut graph: Graph) -> Result<Rope> {
         let library_len = graph.library_len();
         let nodes_len = graph.len() - library_len;
-        let (nodes, functions);
-        let whole = |list: &[&'a [u8]]| Some(list.iter().map(|item| Rope::new(item)).collect());
-        let kept = |staying: &Staying<'a>, number| {
-            let items = staying.iter().flatten();
-            items.map(|item| field_len(number, item.len())).sum::<u64>()
-        };
         // The larger part first; the other only if it must be.
         if library_len > nodes_len {
-            functions = self.cut_functions(&graph.functions)?;
-            let left = graph.library_rest.len() + kept(&functions, FUNCTION);
-            nodes = match nodes_len + left > self.max {
-                true => self.cut_nodes(&graph.nodes, NODE, &graph_path(&[]))?,
-                false => whole(&graph.nodes),
-            };
+            self.cut_functions(&mut graph.functions)?;
+            if nodes_len + graph.library_len() > self.max {
+                self.cut_nodes(&mut graph.nodes, NODE, &graph_path(&[]))?;
+            }
         } else {
-            nodes = self.cut_nodes(&graph.nodes, NODE, &graph_path(&[]))?;
-            let left = graph.rest.len() + kept(&nodes, NODE);
-            functions = match library_len + left > self.max {
-                true => self.cut_functions(&graph.functions)?,
-                false => whole(&graph.functions),
-            };
+            self.cut_nodes(&mut graph.nodes, NODE, &graph_path(&[]))?;
+            if library_len + graph.rest.len() + graph.nodes.len() > self.max {
+                self.cut_functions(&mut graph.functions)?;
+            }
         }
         let mut library = graph.library_rest;
-        push_all(&mut library, FUNCTION, functions);
+        graph.functions.into_message(&mut library);
         let mut shell = Rope::default();
-        push_all(&mut shell, NODE, nodes);
+        graph.nodes.into_message(&mut shell);
         if shell.len() + graph.rest.len() + field_len(LIBRARY, library.len()) > self.max {
             let bytes = std::mem::take(&mut library);
-            self.add(
-                0,
-                ChunkKind::Message,
-                graph_path(&[FieldIndex::Field(LIBRARY)]),
-                bytes,
-            );
+            let path = graph_path(&[FieldIndex::Field(LIBRARY)]);
+            self.add(0, ChunkKind::Message, path, bytes);
         }
         if graph.has_library {
             shell.push_field(LIBRARY, library);
         }
-        graph.rest.parts_into(&mut shell);
+        shell.append(graph.rest);
         Ok(shell)
     }
 
     /// Cuts the nodes in field `number` of the message at `path`.
-    fn cut_nodes(
-        &mut self,
-        nodes: &[&'a [u8]],
-        number: u32,
-        path: &[FieldIndex],
-    ) -> Result<Staying<'a>> {
-        let mut bodies = Vec::with_capacity(nodes.len());
-        for (index, node) in nodes.iter().enumerate() {
-            let place = [
-                path,
-                &[FieldIndex::Field(number), FieldIndex::Index(index as u64)],
-            ]
-            .concat();
+    fn cut_nodes(&mut self, nodes: &mut List, number: u32, path: &[FieldIndex]) -> Result<()> {
+        let mut changes = Vec::new();
+        for (index, node) in nodes.values().enumerate() {
+            if node.len < self.max && node.len <= self.max / 3 {
+                continue;
+            }
             let mut body = Rope::new(node);
-            if body.len() >= self.max {
-                let (rest, content) = part_constant(node)?;
+            if node.len >= self.max {
+                let (rest, content) = part_constant(self.message(node))?;
                 let leaf = [
                     FieldIndex::Field(ATTR),
                     FieldIndex::MapKey(MapKey::String(ATTR_KEY.to_owned())),
                     FieldIndex::Field(TENSOR),
                     FieldIndex::Field(TENSOR_CONTENT),
                 ];
-                self.push(ChunkKind::Bytes, [&place[..], &leaf].concat(), content);
+                let place = [&element_path(path, number, index)[..], &leaf].concat();
+                self.push(ChunkKind::Bytes, place, content);
                 body = rest;
             }
             if body.len() > self.max / 3 {
+                let place = element_path(path, number, index);
                 self.push(ChunkKind::Message, place, std::mem::take(&mut body));
             }
-            bodies.push(body);
+            changes.push((index, body));
         }
-        Ok(self.group(bodies, number, path))
+        nodes.change(changes);
+        self.group(nodes, number, path);
+        Ok(())
     }
 
-    fn cut_functions(&mut self, functions: &[&'a [u8]]) -> Result<Staying<'a>> {
+    fn cut_functions(&mut self, functions: &mut List) -> Result<()> {
         let path = graph_path(&[FieldIndex::Field(LIBRARY)]);
-        let mut bodies = Vec::with_capacity(functions.len());
-        for (index, function) in functions.iter().enumerate() {
-            let mut body = Rope::new(function);
-            let step = [FieldIndex::Field(FUNCTION), FieldIndex::Index(index as u64)];
-            let place = [&path[..], &step].concat();
-            if body.len() >= self.max {
-                body = self.cut_function(function, &place)?;
-            } else if body.len() > self.max / 3 {
-                self.push(ChunkKind::Message, place, std::mem::take(&mut body));
+        let mut changes = Vec::new();
+        for (index, function) in functions.values().enumerate() {
+            let place = || element_path(&path, FUNCTION, index);
+            if function.len >= self.max {
+                changes.push((index, self.cut_function(function, &place())?));
+            } else if function.len > self.max / 3 {
+                self.push(ChunkKind::Message, place(), Rope::new(function));
+                changes.push((index, Rope::default()));
             }
-            bodies.push(body);
         }
-        Ok(self.group(bodies, FUNCTION, &path))
+        functions.change(changes);
+        self.group(functions, FUNCTION, &path);
+        Ok(())
     }
 
-    fn cut_function(&mut self, function: &'a [u8], path: &[FieldIndex]) -> Result<Rope<'a>> {
-        let (mut rest, mut nodes) = (Rope::default(), Vec::new());
-        for field in Message::new(function).fields() {
+    fn cut_function(&mut self, function: Span, path: &[FieldIndex]) -> Result<Rope> {
+        let (mut rest, mut nodes) = (Rope::default(), List::new(NODE_DEF));
+        for field in self.message(function).fields() {
             let field = field?;
             match field.value() {
-                Value::Bytes(node) if field.number() == NODE_DEF => nodes.push(node),
-                _ => rest.push(field.raw()),
+                Value::Bytes(_) if field.number() == NODE_DEF => nodes.push(&field),
+                _ => rest.push(Span::of(&field)),
             }
         }
-        let nodes = self.cut_nodes(&nodes, NODE_DEF, path)?;
-        push_all(&mut rest, NODE_DEF, nodes);
+        self.cut_nodes(&mut nodes, NODE_DEF, path)?;
+        nodes.into_message(&mut rest);
         Ok(rest)
     }
 
     /// Brings the elements of a list into chunks of their message, as many to each as fit, unless
     /// all fit where they are.
-    fn group(&mut self, bodies: Vec<Rope<'a>>, number: u32, path: &[FieldIndex]) -> Staying<'a> {
+    fn group(&mut self, list: &mut List, number: u32, path: &[FieldIndex]) {
         let (mut starts, mut total) = (Vec::new(), 0);
-        for (i, body) in bodies.iter().enumerate() {
-            if total + body.len() > self.max && i > 0 {
+        for (i, len) in list.lens().enumerate() {
+            if total + len > self.max && i > 0 {
                 starts.push(i);
                 total = 0;
             }
-            total += body.len() + EXTRA;
+            total += len + EXTRA;
         }
         if starts.is_empty() {
-            return Some(bodies);
+            return;
         }
-        starts.push(bodies.len());
-        let mut bodies = bodies.into_iter();
-        let mut start = 0;
-        for end in starts {
-            let mut slice = Rope::default();
-            for body in bodies.by_ref().take(end - start) {
-                slice.push_field(number, body);
+        let (mut starts, mut slice) = (starts.into_iter().peekable(), Rope::default());
+        for (i, item) in list.drain().enumerate() {
+            if starts.next_if_eq(&i).is_some() {
+                let bytes = std::mem::take(&mut slice);
+                self.push(ChunkKind::Message, path.to_vec(), bytes);
             }
-            self.push(ChunkKind::Message, path.to_vec(), slice);
-            start = end;
+            item.into_message(number, &mut slice);
         }
-        None
+        self.push(ChunkKind::Message, path.to_vec(), slice);
     }
 
-    fn push(&mut self, kind: ChunkKind, path: Vec<FieldIndex>, bytes: Rope<'a>) {
+    fn push(&mut self, kind: ChunkKind, path: Vec<FieldIndex>, bytes: Rope) {
         self.add(self.chunks.len(), kind, path, bytes);
     }
 
-    fn add(&mut self, at: usize, kind: ChunkKind, path: Vec<FieldIndex>, bytes: Rope<'a>) {
+    fn add(&mut self, at: usize, kind: ChunkKind, path: Vec<FieldIndex>, bytes: Rope) {
         self.chunks.insert(at, Chunk { kind, path, bytes });
+    }
+
+    /// Returns the message that stands there in the model.
+    fn message(&self, span: Span) -> Message<'a> {
+        Message::at(span.get(self.model), span.start)
     }
 
     fn check(&self) -> Result<()> {
@@ -266,66 +264,64 @@ impl<'a> Chunks<'a> {
     }
 }
 
-impl<'a> Graph<'a> {
+impl Graph {
+    fn new() -> Self {
+        Graph {
+            nodes: List::new(NODE),
+            functions: List::new(FUNCTION),
+            has_library: false,
+            rest: Rope::default(),
+            library_rest: Rope::default(),
+        }
+    }
+
     /// Adds a part of the graph; all of them are merged.
-    fn add(&mut self, part: &'a [u8]) -> Result<()> {
-        for field in Message::new(part).fields() {
+    fn add(&mut self, part: Message<'_>) -> Result<()> {
+        for field in part.fields() {
             let field = field?;
             match (field.number(), field.value()) {
-                (NODE, Value::Bytes(node)) => self.nodes.push(node),
-                (LIBRARY, Value::Bytes(library)) => {
-                    self.has_library = true;
-                    for field in Message::new(library).fields() {
-                        let field = field?;
-                        match field.value() {
-                            Value::Bytes(function) if field.number() == FUNCTION => {
-                                self.functions.push(function);
-                            }
-                            _ => self.library_rest.push(field.raw()),
-                        }
-                    }
-                }
-                _ => self.rest.push(field.raw()),
+                (NODE, Value::Bytes(_)) => self.nodes.push(&field),
+                (LIBRARY, Value::Bytes(_)) => self.add_library(&field)?,
+                _ => self.rest.push(Span::of(&field)),
+            }
+        }
+        Ok(())
+    }
+
+    fn add_library(&mut self, library: &Field<'_>) -> Result<()> {
+        self.has_library = true;
+        for field in library.message().into_iter().flat_map(Message::fields) {
+            let field = field?;
+            match field.value() {
+                Value::Bytes(_) if field.number() == FUNCTION => self.functions.push(&field),
+                _ => self.library_rest.push(Span::of(&field)),
             }
         }
         Ok(())
     }
 
     fn library_len(&self) -> u64 {
-        let functions = self.functions.iter();
-        let functions = functions.map(|function| field_len(FUNCTION, function.len() as u64));
-        self.library_rest.len() + functions.sum::<u64>()
+        self.library_rest.len() + self.functions.len()
     }
 
     fn len(&self) -> u64 {
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|node| field_len(NODE, node.len() as u64));
         let library = match self.has_library {
             true => field_len(LIBRARY, self.library_len()),
             false => 0,
         };
-        self.rest.len() + nodes.sum::<u64>() + library
+        self.rest.len() + self.nodes.len() + library
     }
 
-    fn whole(self) -> Rope<'a> {
+    fn whole(self) -> Rope {
         let mut whole = Rope::default();
-        let all = |list: Vec<&'a [u8]>| Some(list.into_iter().map(Rope::new).collect());
-        push_all(&mut whole, NODE, all(self.nodes));
+        self.nodes.into_message(&mut whole);
         if self.has_library {
             let mut library = self.library_rest;
-            push_all(&mut library, FUNCTION, all(self.functions));
+            self.functions.into_message(&mut library);
             whole.push_field(LIBRARY, library);
         }
-        self.rest.parts_into(&mut whole);
+        whole.append(self.rest);
         whole
-    }
-}
-
-fn push_all<'a>(rope: &mut Rope<'a>, number: u32, staying: Staying<'a>) {
-    for item in staying.into_iter().flatten() {
-        rope.push_field(number, item);
     }
 }
 
@@ -340,21 +336,25 @@ fn graph_path(steps: &[FieldIndex]) -> Vec<FieldIndex> {
     path
 }
 
-fn part_constant(node: &[u8]) -> Result<(Rope<'_>, Rope<'_>)> {
+/// Returns the path of the element of that index of a field of the message at `path`.
+fn element_path(path: &[FieldIndex], number: u32, index: usize) -> Vec<FieldIndex> {
+    let step = [FieldIndex::Field(number), FieldIndex::Index(index as u64)];
+    [path, &step].concat()
+}
+
+fn part_constant(node: Message<'_>) -> Result<(Rope, Rope)> {
     let text = |number| -> Result<&[u8]> {
-        Ok(
-            match Message::new(node).last(number)?.map(|field| field.value()) {
-                Some(Value::Bytes(text)) => text,
-                _ => &[],
-            },
-        )
+        Ok(match node.last(number)?.map(|field| field.value()) {
+            Some(Value::Bytes(text)) => text,
+            _ => &[],
+        })
     };
     let (name, op) = (text(NODE_NAME)?, text(NODE_OP)?);
     if op != b"Const" {
         return Err(Error::unsupported(format!(
             "the node `{}` has {} bytes and the op `{}`: only Const can be split",
             Printable(name),
-            node.len(),
+            node.bytes().len(),
             Printable(op)
         )));
     }

@@ -2,9 +2,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::metadata::{ChunkInfo, ChunkKind, ChunkMetadata, ChunkedField, ChunkedMessage};
+use super::metadata::{ChunkInfo, ChunkMetadata, ChunkedField, ChunkedMessage};
 use super::riegeli::RecordWriter;
-use super::rope::Rope;
 use super::split::{Chunk, Chunks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{PendingFile, disk};
@@ -154,11 +153,7 @@ impl SplitOptions {
         let is_small = (model.len() as u64) < self.max_size;
         let chunks = match (is_small, self.small) {
             (true, Small::Leave) => return Ok(Written::NotNeeded),
-            (true, Small::Write) => vec![Chunk {
-                kind: ChunkKind::Message,
-                path: Vec::new(),
-                bytes: Rope::new(model),
-            }],
+            (true, Small::Write) => vec![Chunk::whole(model)],
             (false, _) => Chunks::cut(model, self.max_size)?.chunks,
         };
         let place = Place {
@@ -167,7 +162,7 @@ impl SplitOptions {
         };
         let count = chunks.len();
         let total = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
-        let bytes = place.write(total, |file| write_chunks(file, &chunks))?;
+        let bytes = place.write(total, |file| write_chunks(file, model, chunks))?;
         Ok(Written::Split {
             chunks: count,
             bytes,
@@ -212,29 +207,32 @@ pub fn write_binary(model: &[u8], directory: impl AsRef<Path>, others: OtherForm
     Ok(())
 }
 
-fn write_chunks(file: PendingFile, chunks: &[Chunk<'_>]) -> io::Result<(PendingFile, u64)> {
+fn write_chunks(
+    file: PendingFile,
+    model: &[u8],
+    chunks: Vec<Chunk>,
+) -> io::Result<(PendingFile, u64)> {
     let mut records = RecordWriter::new(file, BATCH)?;
     let mut metadata = ChunkMetadata {
         splitter_version: 1,
         ..ChunkMetadata::default()
     };
     metadata.message.chunk_index = Some(0);
-    for (index, chunk) in chunks.iter().enumerate() {
+    for (index, chunk) in chunks.into_iter().enumerate() {
         metadata.chunks.push(ChunkInfo {
             kind: chunk.kind,
             size: chunk.bytes.len(),
-            offset: records.add(&chunk.bytes.parts())?,
+            offset: records.add(&chunk.bytes.parts(model))?,
         });
         if index > 0 {
             let message = ChunkedMessage {
                 chunk_index: Some(index as u64),
                 chunked_fields: Vec::new(),
             };
-            let field_tag = chunk.path.clone();
-            metadata
-                .message
-                .chunked_fields
-                .push(ChunkedField { field_tag, message });
+            metadata.message.chunked_fields.push(ChunkedField {
+                field_tag: chunk.path,
+                message,
+            });
         }
     }
     records.add(&[&metadata.encode()])?;

@@ -18,6 +18,7 @@
 mod block;
 mod chunk;
 mod compression;
+mod page_writer;
 mod payload;
 mod reader;
 mod values;

@@ -237,6 +237,21 @@ mod tests {
     }
 
     #[test]
+    fn large_records_have_their_hash_wherever_their_chunk_begins() {
+        // The chunk of the large one begins near the end of a block, and of a page of the cache.
+        let before = (1 << 16) - 64 - 40 - 5;
+        for (batch, len) in [(0, before - 20), (0, before - 40), (0, (2 << 20) - 900)] {
+            let lengths = [len, 9 << 20, 7];
+            let (bytes, positions) = file(&lengths, batch);
+            let reader = RecordReader::open(Blob::from_bytes(bytes), 1 << 20).unwrap();
+            for (i, position) in positions.into_iter().enumerate() {
+                let found = read(&reader, position).unwrap();
+                assert!(found == record(lengths[i], i), "{len}, {i}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_written_is_found_by_position() {
         let lengths = [
             0, 5, 65_360, 70_000, 1, 0, 0, 200_000, 131_072, 3, 65_428, 10,

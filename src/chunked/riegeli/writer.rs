@@ -1,26 +1,21 @@
-use std::io::{self, IoSlice, Seek, SeekFrom, Write};
+use std::io::{self, Seek, Write};
 use std::thread;
 
 use super::block::{BLOCK, BLOCK_HEADER, BlockHeader, Hash, after, byte_at, chunk_end};
 use super::chunk::{ChunkHeader, kind};
+use super::page_writer::PageWriter;
 use crate::wire::varint;
 
-/// What small chunks are gathered in.
-const BUFFER: usize = 1 << 20;
-/// From this size on, a record's parts are written from where they lie, and hashed meanwhile.
-const LARGE: u64 = 1 << 20;
-/// So many blocks go to one call.
-const BLOCKS: usize = 32;
+/// From this size on, a chunk's data is hashed while it is written.
+const LARGE: u64 = 8 << 20;
 
 /// Writes records into uncompressed simple chunks.
 ///
 /// Records are gathered in a chunk while they take no more than `batch` bytes, as Riegeli counts
 /// them: eight more than each has. With 0 every record has a chunk of its own.
 pub(in crate::chunked) struct RecordWriter<W> {
-    out: W,
-    /// What is to be written next.
-    buffer: Vec<u8>,
-    /// How long the file is with what is in the buffer.
+    out: PageWriter<W>,
+    /// How long the file is with what is not written yet.
     len: u64,
     batch: u64,
     gathered: Gathered,
@@ -35,6 +30,12 @@ struct Gathered {
 }
 
 impl Gathered {
+    fn clear(&mut self) {
+        self.sizes.clear();
+        self.values.clear();
+        self.records = 0;
+    }
+
     fn counted(&self) -> u64 {
         counted(self.values.len() as u64) + 8 * self.records.saturating_sub(1)
     }
@@ -47,8 +48,7 @@ fn counted(len: u64) -> u64 {
 impl<W: Write + Seek> RecordWriter<W> {
     pub(in crate::chunked) fn new(out: W, batch: u64) -> io::Result<Self> {
         let mut writer = RecordWriter {
-            out,
-            buffer: Vec::with_capacity(BUFFER),
+            out: PageWriter::new(out),
             len: 0,
             batch,
             gathered: Gathered::default(),
@@ -84,14 +84,16 @@ impl<W: Write + Seek> RecordWriter<W> {
     /// Writes what is gathered; returns the file and its length.
     pub(in crate::chunked) fn finish(mut self) -> io::Result<(W, u64)> {
         self.close_chunk()?;
-        self.flush()?;
-        Ok((self.out, self.len))
+        Ok((self.out.finish()?, self.len))
     }
 
     fn close_chunk(&mut self) -> io::Result<()> {
         if self.gathered.records > 0 {
-            let gathered = std::mem::take(&mut self.gathered);
+            let mut gathered = std::mem::take(&mut self.gathered);
             self.write_records(gathered.records, &gathered.sizes, &[&gathered.values])?;
+            // The memory is for the next chunk.
+            gathered.clear();
+            self.gathered = gathered;
         }
         Ok(())
     }
@@ -127,49 +129,31 @@ impl<W: Write + Seek> RecordWriter<W> {
         let data: Vec<&[u8]> = [&[head], parts].concat();
         if data_size < LARGE {
             chunk.data_hash = hash_of(&data);
-            self.gather(&chunk, &data);
-            if self.buffer.len() >= BUFFER {
-                self.flush()?;
-            }
+            self.append(&chunk, &data)?;
         } else {
-            self.flush()?;
-            chunk.data_hash = self.stream(&chunk, &data)?;
+            chunk.data_hash = self.append_and_hash(&chunk, &data)?;
             self.patch(&chunk)?;
         }
         self.len = chunk.end;
         Ok(())
     }
 
-    /// Appends a small chunk to the buffer.
-    fn gather(&mut self, chunk: &ChunkHeader, data: &[&[u8]]) {
+    /// Appends a chunk as it stands in the file.
+    fn append(&mut self, chunk: &ChunkHeader, data: &[&[u8]]) -> io::Result<()> {
         let header = chunk.encode();
         let headers = block_headers(chunk);
         let zeros = padding(chunk);
         let parts = [&[&header[..]], data, &[&zeros]].concat();
-        for slice in Slices::new(chunk, &headers, &parts) {
-            self.buffer.extend_from_slice(slice);
-        }
+        let slices = Slices::new(chunk, &headers, &parts);
+        self.out.append(slices, chunk.end)
     }
 
-    /// Writes a large chunk from where its parts lie, its header's hash still wrong; returns the
-    /// hash.
-    fn stream(&mut self, chunk: &ChunkHeader, data: &[&[u8]]) -> io::Result<u64> {
-        let header = chunk.encode();
-        let headers = block_headers(chunk);
-        let zeros = padding(chunk);
-        let parts = [&[&header[..]], data, &[&zeros]].concat();
-        let slices: Vec<&[u8]> = Slices::new(chunk, &headers, &parts).collect();
-        let mut write = || {
-            slices.chunks(2 * BLOCKS).try_for_each(|group| {
-                let mut group: Vec<IoSlice<'_>> =
-                    group.iter().map(|slice| IoSlice::new(slice)).collect();
-                write_all(&mut self.out, &mut group)
-            })
-        };
+    /// Appends a large chunk, its header's hash still wrong; returns the hash.
+    fn append_and_hash(&mut self, chunk: &ChunkHeader, data: &[&[u8]]) -> io::Result<u64> {
         thread::scope(|scope| {
             // The system copies while another processor hashes.
             let hash = thread::Builder::new().spawn_scoped(scope, || hash_of(data));
-            write()?;
+            self.append(chunk, data)?;
             Ok(match hash.map(|hash| hash.join()) {
                 Ok(Ok(hash)) => hash,
                 _ => hash_of(data),
@@ -183,19 +167,8 @@ impl<W: Write + Seek> RecordWriter<W> {
         let start = byte_at(chunk.begin, 0).unwrap_or(u64::MAX);
         let in_block = (BLOCK - start % BLOCK).min(header.len() as u64);
         let (now, rest) = header.split_at(in_block as usize);
-        self.out.seek(SeekFrom::Start(start))?;
-        self.out.write_all(now)?;
-        self.out
-            .seek(SeekFrom::Start(start + in_block + BLOCK_HEADER))?;
-        self.out.write_all(rest)?;
-        self.out.seek(SeekFrom::Start(chunk.end))?;
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.write_all(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
+        self.out.patch(start, now)?;
+        self.out.patch(start + in_block + BLOCK_HEADER, rest)
     }
 }
 
@@ -210,19 +183,6 @@ fn padding(chunk: &ChunkHeader) -> Vec<u8> {
     let size = chunk.data_size + ChunkHeader::LEN as u64;
     let len = chunk.end - after(chunk.begin, size).unwrap_or(chunk.end);
     vec![0; len as usize]
-}
-
-fn write_all(out: &mut impl Write, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-    IoSlice::advance_slices(&mut slices, 0);
-    while !slices.is_empty() {
-        match out.write_vectored(slices) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(len) => IoSlice::advance_slices(&mut slices, len),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// Returns the headers of all blocks that begin in a chunk.
