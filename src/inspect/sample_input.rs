@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use prost::bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -117,18 +119,16 @@ impl SampleInput {
 /// and `sp_2`, its shape. TensorFlow makes three inputs of one so when a function that takes it becomes
 /// a signature. Zeros alone would be elements of a tensor without any.
 fn fit_sparse(inputs: &mut [SampleInput]) -> Result<()> {
-    let find = |inputs: &[SampleInput], name: String| {
-        inputs
-            .iter()
-            .position(|it| it.name == name && matches!(it.values, SampleValues::Zeros))
-    };
-    for indices in 0..inputs.len() {
-        let name = &inputs[indices].name;
-        let (Some(_), Some(values), Some(shape)) = (
-            find(inputs, name.clone()),
-            find(inputs, format!("{name}_1")),
-            find(inputs, format!("{name}_2")),
-        ) else {
+    let without_values = |input: &SampleInput| matches!(input.values, SampleValues::Zeros);
+    let places: BTreeMap<String, usize> = inputs
+        .iter()
+        .enumerate()
+        .filter(|(_, input)| without_values(input))
+        .map(|(place, input)| (input.name.clone(), place))
+        .collect();
+    for (name, &indices) in &places {
+        let part = |number| places.get(&format!("{name}_{number}")).copied();
+        let (Some(values), Some(shape)) = (part(1), part(2)) else {
             continue;
         };
         let are_int64 = [indices, shape].map(|at| inputs[at].dtype == DType::INT64);
