@@ -296,6 +296,10 @@ impl SavedModel {
     /// signatures sees that, as TensorFlow Serving and `saved_model_cli`; `tf.saved_model.load` takes
     /// the signatures of a TensorFlow 2 model from its objects.
     ///
+    /// The structs have the fields that TensorFlow 2.21 knows. Others, of a later release, are not in
+    /// them and so not in what is encoded of them; [`save_as`](Self::save_as) keeps them, and
+    /// [`wire::Message`](crate::wire::Message) shows them.
+    ///
     /// ```
     /// use savedmodel::chunked::{OtherForms, write_binary};
     /// use savedmodel::model::Format;
